@@ -1,0 +1,123 @@
+//! Keeps `workflow-execution-audit.schema.json` equal to the types it is made from.
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::decode::Decoder;
+use crate::event::WorkflowExecutionAudit;
+use crate::topic::CE_TYPE;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workflow-execution-audit.schema.json");
+const UPDATE: &str = "UPDATE_JSON_SCHEMA";
+
+/// Go writes an id that nobody set as an empty string.
+pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [
+        {"type": "string", "format": "uuid", "minLength": 36, "maxLength": 36},
+        {"type": "string", "maxLength": 0},
+        {"type": "null"},
+    ]})
+}
+
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "null"], "format": "date-time"})
+}
+
+fn generated() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        // They describe the owned types, not events.
+        settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+            schema.remove("default");
+        })));
+    });
+    let schema = settings.into_generator().into_root_schema_for::<WorkflowExecutionAudit>();
+    let mut schema = schema.to_value();
+    limit_integers(&mut schema);
+    schema["$id"] = json!(format!("urn:{CE_TYPE}"));
+    schema
+}
+
+/// Says as minimum and maximum what `format: int32` only hints at.
+fn limit_integers(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else {
+        return schema.as_array_mut().into_iter().flatten().for_each(limit_integers);
+    };
+    let limits = match object.get("format").and_then(Value::as_str) {
+        Some("int32") => Some((json!(i32::MIN), json!(i32::MAX))),
+        Some("int64") => Some((json!(i64::MIN), json!(i64::MAX))),
+        _ => None,
+    };
+    if let Some((minimum, maximum)) = limits {
+        object.entry("minimum").or_insert(minimum);
+        object.entry("maximum").or_insert(maximum);
+    }
+    object.values_mut().for_each(limit_integers);
+}
+
+#[test]
+fn the_schema_in_the_repository_is_up_to_date() {
+    let generated = generated();
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(FILE, serde_json::to_string_pretty(&generated).unwrap() + "\n").unwrap();
+    }
+    let kept = std::fs::read_to_string(FILE).unwrap_or_default();
+    // Compared as values: whether serde_json keeps the order of members depends on who else uses it.
+    assert!(
+        serde_json::from_str::<Value>(&kept).is_ok_and(|kept| kept == generated),
+        "{FILE} differs from the event types; if that is meant, run `{UPDATE}=1 cargo test -p \
+         audit-schema json_schema` and read the diff: published events must stay valid",
+    );
+}
+
+/// The schema says the limits that the decoder enforces, no more and no less.
+#[test]
+fn limits_are_those_of_the_decoder() {
+    let schema = generated();
+    let smallest: Map<String, Value> = serde_json::from_value(json!({
+        "remediation_id": "", "workflow_name": "", "workflow_version": "", "outcome": "success",
+    }))
+    .unwrap();
+    let accepts = |name: &str, value: Value| {
+        let mut event = smallest.clone();
+        event.insert(name.into(), value);
+        Decoder::default().decode(&serde_json::to_vec(&event).unwrap()).is_ok()
+    };
+
+    let required: Vec<&str> =
+        schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for name in smallest.keys() {
+        assert!(required.contains(&name.as_str()), "{name}");
+    }
+    assert_eq!(required.len(), smallest.len());
+
+    for record in ["StepExecutionAudit", "AdaptiveAdjustment"] {
+        for (name, property) in schema["$defs"][record]["properties"].as_object().unwrap() {
+            assert!(property["type"].as_array().unwrap().contains(&json!("null")), "{name}");
+        }
+    }
+    for (name, property) in schema["properties"].as_object().unwrap() {
+        if let Some(length) = property["maxLength"].as_u64() {
+            let length = usize::try_from(length).unwrap();
+            assert!(accepts(name, json!("é".repeat(length))), "{name}");
+            assert!(!accepts(name, json!("é".repeat(length + 1))), "{name}");
+        }
+        if let (Some(minimum), Some(maximum)) =
+            (property["minimum"].as_f64(), property["maximum"].as_f64())
+        {
+            let integer = property["format"] != "double";
+            let (min, max) = (&property["minimum"], &property["maximum"]);
+            assert!(accepts(name, if integer { min.clone() } else { json!(minimum) }), "{name}");
+            assert!(accepts(name, if integer { max.clone() } else { json!(maximum) }), "{name}");
+            assert!(!accepts(name, json!(minimum - 4096.0)), "{name}");
+            assert!(!accepts(name, json!(maximum + 4096.0)), "{name}");
+        }
+        let nullable =
+            property["type"].as_array().is_some_and(|types| types.contains(&json!("null")))
+                || property["anyOf"]
+                    .as_array()
+                    .is_some_and(|any| any.contains(&json!({"type": "null"})));
+        assert_eq!(accepts(name, Value::Null), nullable, "{name}: {property}");
+    }
+}

@@ -1,0 +1,31 @@
+//! The database schema, as append-only migrations that any runner can apply in order.
+
+/// Every migration as (name, SQL), oldest first. Names follow refinery's `V{version}__{title}`.
+///
+/// A migration that has been released is never edited: a change is a new file and a new line here.
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__events", include_str!("../migrations/V1__events.sql")),
+    ("V2__ledger", include_str!("../migrations/V2__ledger.sql")),
+    ("V3__dead_letters", include_str!("../migrations/V3__dead_letters.sql")),
+    ("V4__reports", include_str!("../migrations/V4__reports.sql")),
+    ("V5__support", include_str!("../migrations/V5__support.sql")),
+];
+
+/// The schema version this build was made for: that of its newest migration.
+pub const SCHEMA_VERSION: i32 = 5;
+
+/// The oldest schema version this build can work with.
+pub const OLDEST_SCHEMA: i32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_their_version_in_order() {
+        for (at, (name, _)) in MIGRATIONS.iter().enumerate() {
+            assert!(name.starts_with(&format!("V{}__", at + 1)), "{name}");
+        }
+        assert_eq!(MIGRATIONS.len(), usize::try_from(SCHEMA_VERSION).unwrap());
+    }
+}
