@@ -1,0 +1,78 @@
+//! Whether everything that `run` needs is there.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::PoolError;
+use tracing::warn;
+
+use crate::database::{self, Database, describe};
+use crate::kafka::Probe;
+
+/// Whether database, schema and topic are there; gives the topic's partitions. Waits for what may still come up.
+///
+/// # Errors
+/// What is missing and what to do, once waiting cannot help or has been long enough.
+pub(super) async fn check(
+    database: &Database,
+    probe: &Probe,
+    patience: Duration,
+) -> anyhow::Result<i32> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let Failure { error, may_pass } = match check_once(database, probe).await {
+            Ok(partitions) => return Ok(partitions),
+            Err(failure) => failure,
+        };
+        if !may_pass || Instant::now() >= deadline {
+            return Err(error);
+        }
+        warn!("waiting: {error:#}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Says which settings of the topic differ from what the project asks for.
+pub(super) async fn warn_about_topic(probe: &Probe) {
+    for (setting, actual) in probe.unmet_settings().await {
+        let (name, wanted) = (setting.name, setting.value);
+        warn!(
+            "the topic has {name}={actual}, wanted is {wanted}: `audit-producer topic check` says more"
+        );
+    }
+}
+
+struct Failure {
+    error: anyhow::Error,
+    /// Whether it may be over by itself: something that is still starting, or a network that is away.
+    may_pass: bool,
+}
+
+async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> {
+    let client = database.get().await.map_err(|error| {
+        let (text, may_pass) = match &error {
+            PoolError::Backend(error) => (describe(error), may_pass(error)),
+            other => (other.to_string(), true),
+        };
+        let place = database.place();
+        Failure {
+            error: anyhow::anyhow!(
+                "cannot connect to the database {place} (--database-url): {text}"
+            ),
+            may_pass,
+        }
+    })?;
+    database::check_schema(&client).await.map_err(|error| {
+        let may_pass = error.is_retriable();
+        Failure { error: error.into(), may_pass }
+    })?;
+    probe.partitions().await.map_err(|error| {
+        // With a cause the brokers could not be asked; without one they have answered.
+        let may_pass = error.chain().count() > 1;
+        Failure { error, may_pass }
+    })
+}
+
+/// An answer of the server is final, unless it is about resources (53) or the server's own start or stop (57).
+fn may_pass(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none_or(|code| code.code().starts_with("53") || code.code().starts_with("57"))
+}

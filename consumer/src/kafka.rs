@@ -1,0 +1,202 @@
+//! The consumer's way to Kafka: the group's client, and one beside it that only asks questions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use audit_runtime::exit::UsageError;
+use audit_runtime::kafka::KafkaOptions;
+use audit_schema::topic::{TopicSetting, required_settings};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+
+/// How long one question to the brokers may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings that this consumer's promises rest on, so that nobody may set them otherwise.
+const FIXED: [(&str, &str); 5] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // The database decides where to start; an offset that is gone is a halt, never a jump.
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+    ("enable.partition.eof", "false"),
+];
+
+/// The group's client configuration, from the options and what the source needs.
+///
+/// # Errors
+/// A property that the promises rest on was set otherwise, or an eager assignor was asked for.
+pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig, String> {
+    let given: BTreeMap<String, String> = options.properties().into_iter().collect();
+    for (name, value) in FIXED {
+        if given.get(name).is_some_and(|given| given != value) {
+            return Err(format!("--kafka-property {name} cannot be changed: it must be {value}"));
+        }
+    }
+    let mut config = ClientConfig::new();
+    config
+        .set("group.id", group)
+        .set("client.id", "kubernaut-audit-consumer")
+        // Tail gaps are found from these; see `source::tail`.
+        .set("statistics.interval.ms", "1000")
+        .set("queued.max.messages.kbytes", "16384")
+        // New partitions of the topic are noticed within this time.
+        .set("topic.metadata.refresh.interval.ms", "30000")
+        // Else a drained queue waits a second before it is filled again.
+        .set("fetch.queue.backoff.ms", "5")
+        .set("fetch.wait.max.ms", "100")
+        .set("message.max.bytes", audit_schema::topic::MAX_MESSAGE_BYTES.to_string());
+    if given.get("group.protocol").map(String::as_str) != Some("consumer") {
+        match given.get("partition.assignment.strategy").map(String::as_str) {
+            None | Some("cooperative-sticky") => {
+                config.set("partition.assignment.strategy", "cooperative-sticky")
+            }
+            Some(other) => {
+                return Err(format!(
+                    "--kafka-property partition.assignment.strategy={other}: only cooperative-sticky (or \
+                     group.protocol=consumer) lets partitions move one by one"
+                ));
+            }
+        };
+    }
+    for (name, value) in
+        given.into_iter().chain(FIXED.map(|(name, value)| (name.to_owned(), value.to_owned())))
+    {
+        config.set(name, value);
+    }
+    // A topic that is replaced under a reader shows nowhere else; see `source::context`.
+    let debug = config
+        .get("debug")
+        .map_or_else(|| "metadata".to_owned(), |given| format!("{given},metadata"));
+    config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
+    Ok(config)
+}
+
+/// Why a client cannot be set up. librdkafka's own words for a bad property quote its value, which may be a password.
+pub fn setup_error(error: KafkaError) -> anyhow::Error {
+    match error {
+        KafkaError::ClientConfig(_, _, name, _) => UsageError(format!(
+            "--kafka-property {name}: librdkafka does not know it or cannot take its value"
+        ))
+        .into(),
+        KafkaError::ClientCreation(text) => {
+            UsageError(format!("the Kafka client cannot be set up (--kafka-property): {text}"))
+                .into()
+        }
+        other => anyhow::Error::new(other).context("the Kafka client cannot be set up"),
+    }
+}
+
+/// Asks the brokers about the topic, outside the consumer group.
+#[derive(Clone)]
+pub struct Probe {
+    consumer: Arc<BaseConsumer>,
+    admin: Arc<AdminClient<DefaultClientContext>>,
+    topic: Arc<str>,
+}
+
+/// First offset still there, and the offset the next record will get, of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Log start.
+    pub low: i64,
+    /// High watermark: open transactions included.
+    pub high: i64,
+}
+
+impl Probe {
+    /// A client for questions only.
+    ///
+    /// # Errors
+    /// A property librdkafka does not accept.
+    pub fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
+        let mut config = ClientConfig::new();
+        for (name, value) in options.properties() {
+            // These belong to a group, which this client is not in.
+            if !name.starts_with("group.") && name != "statistics.interval.ms" {
+                config.set(name, value);
+            }
+        }
+        config.set("client.id", "kubernaut-audit-consumer-probe");
+        // The end of the log must include what open transactions have written.
+        config.set("isolation.level", "read_uncommitted");
+        Ok(Self {
+            consumer: Arc::new(config.create().map_err(setup_error)?),
+            admin: Arc::new(config.create().map_err(setup_error)?),
+            topic: options.topic.as_str().into(),
+        })
+    }
+
+    /// How many partitions the topic has.
+    ///
+    /// # Errors
+    /// The brokers cannot be reached, or do not know the topic.
+    pub async fn partitions(&self) -> anyhow::Result<i32> {
+        let topic = Arc::clone(&self.topic);
+        let metadata = self
+            .ask(move |consumer| consumer.fetch_metadata(Some(&topic), TIMEOUT))
+            .await
+            .context("cannot reach Kafka (--brokers)")?;
+        let found = metadata.topics().iter().find(|found| found.name() == &*self.topic);
+        let partitions = found.map_or(0, |found| found.partitions().len());
+        if partitions == 0 {
+            bail!(
+                "Kafka does not know the topic {} (--topic); create it with `audit-producer topic create`",
+                self.topic
+            );
+        }
+        Ok(i32::try_from(partitions)?)
+    }
+
+    /// Both ends of a partition's log.
+    ///
+    /// # Errors
+    /// The partition's leader cannot be asked.
+    pub async fn watermarks(&self, partition: i32) -> Result<Watermarks, KafkaError> {
+        let topic = Arc::clone(&self.topic);
+        let (low, high) =
+            self.ask(move |consumer| consumer.fetch_watermarks(&topic, partition, TIMEOUT)).await?;
+        Ok(Watermarks { low, high })
+    }
+
+    /// The topic's `message.timestamp.type`; none if the brokers do not say.
+    pub async fn timestamp_type(&self) -> Option<String> {
+        self.settings().await?.get("message.timestamp.type")?.value.clone()
+    }
+
+    /// The settings of the topic that differ from what the project asks for, each with its actual value. None if
+    /// the brokers do not say.
+    pub async fn unmet_settings(&self) -> Vec<(TopicSetting, String)> {
+        let Some(settings) = self.settings().await else { return Vec::new() };
+        // How many brokers should have a record is `topic check`'s to ask; here one is enough.
+        let unmet = |wanted: TopicSetting| {
+            let actual = settings.get(wanted.name)?.value.clone()?;
+            (!wanted.is_met_by(&actual)).then_some((wanted, actual))
+        };
+        required_settings(1).into_iter().filter_map(unmet).collect()
+    }
+
+    async fn settings(&self) -> Option<ConfigResource> {
+        let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+        let topic = ResourceSpecifier::Topic(&self.topic);
+        self.admin.describe_configs([&topic], &options).await.ok()?.pop()?.ok()
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let consumer = Arc::clone(&self.consumer);
+        // librdkafka's calls block.
+        match tokio::task::spawn_blocking(move || question(&consumer)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(KafkaError::Canceled),
+        }
+    }
+}

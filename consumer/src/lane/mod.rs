@@ -1,0 +1,66 @@
+//! A lane: records of its partitions come in, committed transactions go out.
+//!
+//! Two tasks, so that the next batch is decoded while the database works on the one before.
+
+mod gather;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_runtime::admin::Health;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::BatchBuilder;
+use crate::budget::Budget;
+use crate::database::Database;
+use crate::metrics::{EventSeries, Metrics};
+use crate::partitions::Months;
+use crate::source::{Commands, ToLane};
+use crate::store::Store;
+
+/// Batches between gathering and writing: one ready while one is written.
+const READY: usize = 1;
+
+/// What every lane has in common.
+#[derive(Clone)]
+pub struct Setup {
+    /// Writes batches.
+    pub store: Store,
+    /// Connections, one per lane.
+    pub database: Database,
+    /// Partitions of the table.
+    pub months: Months,
+    /// The way to the source.
+    pub commands: Commands,
+    /// Bytes in flight.
+    pub budget: Budget,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Shows that the database is away.
+    pub health: Health,
+    /// Records per batch.
+    pub batch_size: usize,
+    /// How long a record may wait for others.
+    pub linger: Duration,
+    /// Cancelled when it is time to give up what could not be written.
+    pub give_up: CancellationToken,
+}
+
+/// Starts a lane's tasks, which end after [`ToLane::Stop`] and the last commit.
+pub fn start(setup: &Setup, tasks: &mut JoinSet<()>) -> mpsc::UnboundedSender<ToLane> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the budget bounds what is in it, and the source must never wait"
+    )]
+    let (sender, inbox) = mpsc::unbounded_channel();
+    let (ready, batches) = mpsc::channel(READY);
+    let series = EventSeries::new(setup.metrics.events.clone());
+    let builder =
+        BatchBuilder::new(Arc::clone(&setup.store.topic), setup.batch_size, setup.linger, series);
+    tasks.spawn(gather::Gather::new(setup, builder, inbox, ready).run());
+    tasks.spawn(write::Writer::new(setup.clone(), batches).run());
+    sender
+}

@@ -1,0 +1,17 @@
+//! `audit-consumer`: picks the command.
+
+use std::process::ExitCode;
+
+use audit_consumer::commands::{Cli, Command, dlq, migrate, run};
+
+fn main() -> ExitCode {
+    let cli: Cli = audit_runtime::config::parse();
+    audit_runtime::exit::run(async {
+        audit_runtime::logging::init(&cli.log)?;
+        match cli.command {
+            Command::Run(options) => run::run(options).await,
+            Command::Migrate(options) => migrate::run(options).await,
+            Command::Dlq(options) => dlq::run(options).await,
+        }
+    })
+}

@@ -1,0 +1,265 @@
+//! What becomes of each partition between the group's giving and taking it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_runtime::admin::Health;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tracing::{error, info, warn};
+
+use super::context::Context;
+use super::tail::{Snapshot, Tail};
+use super::{Command, Commands, ReadPosition};
+use crate::claim::{Claim, ClaimId, Halt};
+use crate::metrics::Metrics;
+use crate::takeover::{Takeover, jittered_delay};
+
+/// The partitions the group gives to this process.
+pub(super) struct Assignment {
+    topic: Arc<str>,
+    partitions: BTreeMap<i32, Partition>,
+    /// Partitions that were read at any time: the client may still have statistics of that.
+    ever_read: BTreeSet<i32>,
+    next_claim: u64,
+    takeover: Takeover,
+    commands: Commands,
+    runtime: Handle,
+    metrics: Metrics,
+    health: Health,
+}
+
+struct Partition {
+    claim: ClaimId,
+    state: State,
+    committed: Option<i64>,
+}
+
+enum State {
+    /// Waiting for the database.
+    TakingOver(AbortHandle),
+    /// Added to the consumer; `next` is the next offset to be received.
+    Reading { next: i64, tail: Tail },
+    /// Waiting for an operator.
+    Halted,
+}
+
+impl Assignment {
+    pub(super) fn new(
+        topic: Arc<str>,
+        takeover: Takeover,
+        commands: Commands,
+        metrics: Metrics,
+        health: Health,
+    ) -> Self {
+        let runtime = Handle::current();
+        Self {
+            topic,
+            partitions: BTreeMap::new(),
+            ever_read: BTreeSet::new(),
+            next_claim: 0,
+            takeover,
+            commands,
+            runtime,
+            metrics,
+            health,
+        }
+    }
+
+    /// The group gives a partition: the database is asked where it stands.
+    pub(super) fn assigned(&mut self, partition: i32) {
+        self.take_over(partition, Duration::ZERO);
+    }
+
+    /// The group takes a partition away.
+    pub(super) fn revoked(&mut self, partition: i32) {
+        if let Some(Partition { state: State::TakingOver(takeover), .. }) =
+            self.partitions.remove(&partition)
+        {
+            takeover.abort();
+        }
+        self.forget_metrics(partition);
+    }
+
+    /// A takeover succeeded: the partition is added at the database's offset. False if it is not wanted any more.
+    pub(super) fn claimed(&mut self, consumer: &BaseConsumer<Context>, claim: &Claim) -> bool {
+        let Some(partition) =
+            self.partitions.get_mut(&claim.partition).filter(|known| known.claim == claim.id)
+        else {
+            return false;
+        };
+        let start = Offset::Offset(claim.fetch_from());
+        let mut list = TopicPartitionList::new();
+        let added = list
+            .add_partition_offset(&self.topic, claim.partition, start)
+            .and_then(|()| consumer.incremental_assign(&list));
+        if let Err(error) = added {
+            warn!(partition = claim.partition, "cannot start reading: {error}");
+            self.take_over(claim.partition, jittered_delay());
+            return false;
+        }
+        let read_before = !self.ever_read.insert(claim.partition);
+        partition.state = State::Reading { next: claim.fetch_from(), tail: Tail::new(read_before) };
+        partition.committed = Some(claim.next_offset);
+        true
+    }
+
+    /// The claim is void: take the partition over again, unless the group has taken it away.
+    pub(super) fn lost(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        partition: i32,
+        claim: ClaimId,
+    ) -> bool {
+        if !self.is_current(partition, claim) {
+            return false;
+        }
+        info!(partition, "taking the partition over again");
+        self.stop_reading(consumer, partition);
+        self.take_over(partition, jittered_delay());
+        true
+    }
+
+    /// Stops reading until an operator decides.
+    pub(super) fn halted(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        partition: i32,
+        claim: ClaimId,
+        halt: &Halt,
+    ) -> bool {
+        if !self.is_current(partition, claim) {
+            return false;
+        }
+        error!(partition, reason = halt.reason.as_str(), "partition halted: {}", halt.text);
+        self.stop_reading(consumer, partition);
+        if let Some(known) = self.partitions.get_mut(&partition) {
+            known.state = State::Halted;
+        }
+        self.metrics
+            .partition_halted
+            .with_label_values(&[&*partition.to_string(), halt.reason.as_str()])
+            .set(1);
+        let text = format!("halted, {}: {}", halt.reason, halt.text);
+        self.health.set_condition(&condition(partition), Some(text));
+        let (takeover, halt) = (self.takeover.clone(), halt.clone());
+        self.runtime.spawn(async move { takeover.note_halt(partition, &halt).await });
+        true
+    }
+
+    /// A record was received. False if it does not belong to what is read now.
+    pub(super) fn received(&mut self, partition: i32, offset: i64) -> bool {
+        match self.partitions.get_mut(&partition) {
+            Some(Partition { state: State::Reading { next, tail }, .. }) => {
+                *next = offset + 1;
+                tail.record();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Statistics of a partition: the last offset of a gap at its tail, if there is one.
+    pub(super) fn tail_gap(
+        &mut self,
+        partition: i32,
+        snapshot: Snapshot,
+    ) -> Option<(ClaimId, i64)> {
+        let known = self.partitions.get_mut(&partition)?;
+        let State::Reading { next, tail } = &mut known.state else { return None };
+        let last = tail.snapshot(snapshot, *next)?;
+        *next = last + 1;
+        Some((known.claim, last))
+    }
+
+    /// Everything below `next` is committed.
+    pub(super) fn committed(&mut self, partition: i32, claim: ClaimId, next: i64) {
+        if let Some(known) =
+            self.partitions.get_mut(&partition).filter(|known| known.claim == claim)
+        {
+            known.committed = Some(next);
+        }
+    }
+
+    /// Where every partition stands.
+    pub(super) fn positions(&self) -> Vec<ReadPosition> {
+        let position = |(partition, known): (&i32, &Partition)| ReadPosition {
+            partition: *partition,
+            claim: known.claim,
+            next: match known.state {
+                State::Reading { next, .. } => Some(next),
+                State::TakingOver(_) | State::Halted => None,
+            },
+            committed: known.committed,
+        };
+        self.partitions.iter().map(position).collect()
+    }
+
+    /// The partitions that are read, for pausing.
+    pub(super) fn reading(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (partition, known) in &self.partitions {
+            if matches!(known.state, State::Reading { .. }) {
+                list.add_partition(&self.topic, *partition);
+            }
+        }
+        list
+    }
+
+    fn is_current(&self, partition: i32, claim: ClaimId) -> bool {
+        self.partitions.get(&partition).is_some_and(|known| known.claim == claim)
+    }
+
+    fn stop_reading(&mut self, consumer: &BaseConsumer<Context>, partition: i32) {
+        if let Some(Partition { state: State::Reading { .. }, .. }) =
+            self.partitions.get(&partition)
+        {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&self.topic, partition);
+            if let Err(error) = consumer.incremental_unassign(&list) {
+                warn!(partition, "cannot stop reading: {error}");
+            }
+        }
+    }
+
+    fn take_over(&mut self, partition: i32, delay: Duration) {
+        self.next_claim += 1;
+        let claim = ClaimId(self.next_claim);
+        let (takeover, commands) = (self.takeover.clone(), self.commands.clone());
+        let task = self.runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let answer = match takeover.run(partition, claim).await {
+                Ok(claim) => Command::Claimed(claim),
+                Err(halt) => Command::Halted(partition, claim, halt),
+            };
+            // The source has gone only when the process is ending.
+            let _ = commands.send(answer);
+        });
+        let state = State::TakingOver(task.abort_handle());
+        self.partitions.insert(partition, Partition { claim, state, committed: None });
+        self.metrics
+            .assigned_partitions
+            .set(i64::try_from(self.partitions.len()).unwrap_or(i64::MAX));
+    }
+
+    fn forget_metrics(&self, partition: i32) {
+        self.health.set_condition(&condition(partition), None);
+        self.metrics
+            .assigned_partitions
+            .set(i64::try_from(self.partitions.len()).unwrap_or(i64::MAX));
+        let label = partition.to_string();
+        // Absent series are fine: not every partition was observed or halted.
+        let _ = self.metrics.partition_lag.remove_label_values(&[&*label]);
+        for reason in crate::claim::HaltReason::ALL {
+            let _ = self.metrics.partition_halted.remove_label_values(&[&*label, reason.as_str()]);
+        }
+    }
+}
+
+/// The name under which a halted partition is shown by `/readyz?verbose`.
+fn condition(partition: i32) -> String {
+    format!("partition {partition}")
+}

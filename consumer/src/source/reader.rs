@@ -1,0 +1,328 @@
+//! The polling loop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use crossbeam_channel::Receiver;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::assignment::Assignment;
+use super::chunk::Chunk;
+use super::context::{Context, Event};
+use super::{Command, Setup, ToLane};
+use crate::budget::Budget;
+use crate::kafka::setup_error;
+use crate::metrics::Metrics;
+
+/// A chunk is handed on when it has this many bytes, or when nothing more is waiting.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Records between two looks at the commands.
+const RECORDS_PER_TURN: usize = 64;
+/// How long a poll waits when nothing is there; also the longest a command waits.
+const POLL: Duration = Duration::from_millis(20);
+/// How long the budget may be spent before partitions are paused: pausing throws away what was fetched ahead.
+const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// How often the group's offsets are committed, for lag tools.
+const COMMIT_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) struct Reader {
+    consumer: BaseConsumer<Context>,
+    topic: Arc<str>,
+    assignment: Assignment,
+    lanes: Vec<mpsc::UnboundedSender<ToLane>>,
+    chunks: Vec<Chunk>,
+    budget: Budget,
+    metrics: Metrics,
+    commands: Receiver<Command>,
+    /// Set while the budget is spent.
+    spent_since: Option<Instant>,
+    paused: bool,
+    draining: bool,
+    group_offsets: BTreeMap<i32, i64>,
+    group_commit_due: Instant,
+}
+
+impl Reader {
+    pub(super) fn new(setup: Setup) -> anyhow::Result<Self> {
+        let Setup { config, topic, lanes, budget, metrics, health, takeover, commands } = setup;
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(Context::new(&topic)).map_err(setup_error)?;
+        consumer.subscribe(&[&topic]).context("cannot subscribe to the topic")?;
+        let (sender, receiver) = commands;
+        Ok(Self {
+            consumer,
+            assignment: Assignment::new(
+                Arc::clone(&topic),
+                takeover,
+                sender,
+                metrics.clone(),
+                health,
+            ),
+            topic,
+            chunks: lanes.iter().map(|_| Chunk::default()).collect(),
+            lanes,
+            budget,
+            metrics,
+            commands: receiver,
+            spent_since: None,
+            paused: false,
+            draining: false,
+            group_offsets: BTreeMap::new(),
+            group_commit_due: Instant::now(),
+        })
+    }
+
+    /// Runs until [`Command::Close`].
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            while let Ok(command) = self.commands.try_recv() {
+                if matches!(command, Command::Close) {
+                    return self.close();
+                }
+                self.obey(command);
+            }
+            self.commit_group_offsets(CommitMode::Async);
+            if self.draining || self.budget.is_spent() {
+                self.hold()?;
+            } else {
+                self.resume();
+                self.read()?;
+            }
+        }
+    }
+
+    /// Hands on up to one turn of records; waits a moment if there are none.
+    fn read(&mut self) -> anyhow::Result<()> {
+        for _ in 0..RECORDS_PER_TURN {
+            if self.budget.is_spent() {
+                return Ok(());
+            }
+            if !self.poll(Duration::ZERO)? {
+                self.flush();
+                self.poll(POLL)?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the budget. Rebalances must still be answered, so after a while partitions are paused and polled.
+    fn hold(&mut self) -> anyhow::Result<()> {
+        self.flush();
+        let since = *self.spent_since.get_or_insert_with(Instant::now);
+        if self.draining || since.elapsed() >= PAUSE_AFTER {
+            // Again each time: partitions may have been added since.
+            let reading = self.assignment.reading();
+            if reading.count() > 0 {
+                self.consumer.pause(&reading).context("cannot pause partitions")?;
+            }
+            self.paused = true;
+            self.poll(POLL)?;
+        } else if let Ok(command) = self.commands.recv_timeout(POLL) {
+            self.obey(command);
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) {
+        self.spent_since = None;
+        if std::mem::take(&mut self.paused)
+            && let Err(error) = self.consumer.resume(&self.assignment.reading())
+        {
+            warn!("cannot resume partitions: {error}");
+            self.paused = true;
+        }
+    }
+
+    /// Polls once. True if there was a record.
+    fn poll(&mut self, timeout: Duration) -> anyhow::Result<bool> {
+        let polled = self.consumer.poll(timeout);
+        let events = self.consumer.context().take();
+        let replaced = events.iter().any(|event| matches!(event, Event::TopicReplaced));
+        // Out of `self`, so that the message may borrow the consumer while the rest is changed.
+        let polled = match polled {
+            None => Polled::Nothing,
+            // It may be of the new topic; if it is of the old one, it is read again.
+            Some(Ok(_)) if replaced => Polled::Nothing,
+            Some(Ok(message)) => {
+                let lane = lane_of(message.partition(), self.lanes.len());
+                push(&mut self.assignment, &mut self.chunks[lane], &message);
+                Polled::Record(lane)
+            }
+            Some(Err(error)) => Polled::Error(error),
+        };
+        for event in events {
+            self.notice(event);
+        }
+        match polled {
+            Polled::Nothing => Ok(false),
+            Polled::Record(lane) => {
+                if self.chunks[lane].bytes() >= CHUNK_BYTES {
+                    self.flush_lane(lane);
+                }
+                Ok(true)
+            }
+            Polled::Error(KafkaError::MessageConsumptionFatal(code)) => {
+                Err(anyhow!("the Kafka consumer failed for good: {code}"))
+            }
+            Polled::Error(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)) => {
+                warn!("Kafka: the log of a partition does not have the next offset");
+                self.take_over_again();
+                Ok(false)
+            }
+            Polled::Error(error) => {
+                // librdkafka goes on by itself; where it cannot, the look at the watermarks finds it.
+                warn!("Kafka: {error}");
+                Ok(false)
+            }
+        }
+    }
+
+    fn notice(&mut self, event: Event) {
+        match event {
+            Event::Assigned(partitions) => {
+                info!(?partitions, "assigned");
+                self.metrics.rebalances.with_label_values(&["assigned"]).inc();
+                partitions.into_iter().for_each(|partition| self.assignment.assigned(partition));
+            }
+            Event::Revoked(partitions) => {
+                info!(?partitions, "revoked");
+                self.metrics.rebalances.with_label_values(&["revoked"]).inc();
+                for partition in partitions {
+                    self.assignment.revoked(partition);
+                    self.group_offsets.remove(&partition);
+                    self.send(partition, ToLane::Released(partition));
+                }
+            }
+            Event::TopicReplaced => {
+                warn!("the brokers have another topic of this name now");
+                self.take_over_again();
+            }
+            Event::Statistics(snapshots) => {
+                for (partition, snapshot) in snapshots {
+                    if let Some((claim, last)) = self.assignment.tail_gap(partition, snapshot) {
+                        self.send(partition, ToLane::TailGap(partition, claim, last));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes every partition over again that is read: the database and the log say together which of them cannot
+    /// go on. librdkafka does not name it, does not read it any more, and the log may have the offset again soon.
+    fn take_over_again(&mut self) {
+        for position in self.assignment.positions() {
+            if position.next.is_some() {
+                self.obey(Command::Lost(position.partition, position.claim));
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Claimed(claim) => {
+                if !self.draining && self.assignment.claimed(&self.consumer, &claim) {
+                    self.group_offsets.insert(claim.partition, claim.next_offset);
+                    self.group_commit_due = Instant::now();
+                    self.send(claim.partition, ToLane::Claimed(claim));
+                }
+            }
+            Command::Lost(partition, claim) => {
+                if self.assignment.lost(&self.consumer, partition, claim) {
+                    self.send(partition, ToLane::Released(partition));
+                }
+            }
+            Command::Halted(partition, claim, halt) => {
+                if self.assignment.halted(&self.consumer, partition, claim, &halt) {
+                    self.send(partition, ToLane::Released(partition));
+                }
+            }
+            Command::Committed(partition, claim, next) => {
+                self.assignment.committed(partition, claim, next);
+                self.group_offsets.insert(partition, next);
+            }
+            // Whoever asked may have gone.
+            Command::Positions(answer) => drop(answer.send(self.assignment.positions())),
+            Command::Drain => {
+                self.draining = true;
+                self.flush();
+                for lane in &self.lanes {
+                    let _ = lane.send(ToLane::Stop);
+                }
+            }
+            Command::Close => unreachable!("the loop ends on it"),
+        }
+    }
+
+    /// Sends something to a partition's lane, after the records that were received before it.
+    fn send(&mut self, partition: i32, message: ToLane) {
+        let lane = lane_of(partition, self.lanes.len());
+        self.flush_lane(lane);
+        // A lane ends only when the process does.
+        let _ = self.lanes[lane].send(message);
+    }
+
+    fn flush(&mut self) {
+        (0..self.lanes.len()).for_each(|lane| self.flush_lane(lane));
+    }
+
+    fn flush_lane(&mut self, lane: usize) {
+        if self.chunks[lane].is_empty() {
+            return;
+        }
+        let chunk = std::mem::take(&mut self.chunks[lane]);
+        self.budget.take(chunk.bytes());
+        let _ = self.lanes[lane].send(ToLane::Records(Arc::new(chunk)));
+    }
+
+    fn commit_group_offsets(&mut self, mode: CommitMode) {
+        if self.group_offsets.is_empty() || Instant::now() < self.group_commit_due {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in std::mem::take(&mut self.group_offsets) {
+            if let Err(error) =
+                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
+            {
+                warn!(partition, "cannot commit the group's offset {next}: {error}");
+            }
+        }
+        if let Err(error) = self.consumer.commit(&list, mode) {
+            info!("the group's offsets are not committed, which only lag tools notice: {error}");
+        }
+        self.group_commit_due = Instant::now() + COMMIT_EVERY;
+    }
+
+    /// Leaves the group, so that others take over at once.
+    fn close(mut self) -> anyhow::Result<()> {
+        self.group_commit_due = Instant::now();
+        self.commit_group_offsets(CommitMode::Sync);
+        Ok(())
+    }
+}
+
+enum Polled {
+    Nothing,
+    Record(usize),
+    Error(KafkaError),
+}
+
+fn push(assignment: &mut Assignment, chunk: &mut Chunk, message: &BorrowedMessage<'_>) {
+    // What was fetched for a partition that has been taken away since is its next owner's to read.
+    if assignment.received(message.partition(), message.offset()) {
+        chunk.push(message);
+    }
+}
+
+fn lane_of(partition: i32, lanes: usize) -> usize {
+    usize::try_from(partition).unwrap_or(0) % lanes
+}
