@@ -1,0 +1,23 @@
+//! `audit-producer topic`: the topic as the promises need it.
+
+mod check;
+mod cluster;
+mod create;
+
+use audit_runtime::exit::ExitCode;
+
+/// Commands about the topic.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Creates the topic with every setting it needs; checks it if it is there already
+    Create(create::Options),
+    /// Compares the topic with what it has to be; exit code 3 if something differs
+    Check(check::Options),
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Create(options) => create::run(&options).await,
+        Command::Check(options) => check::run(&options).await,
+    }
+}
