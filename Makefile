@@ -1,0 +1,26 @@
+# Targets are documented by the text after `##`; `make` shows them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fmt clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing to build and test: PostgreSQL, Java, Apache Kafka, libraries
+	@tests/setup.sh
+
+demo: setup ## Publish 100,000 events, kill a consumer on the way, prove that all arrived; KEEP=1 leaves it running
+	cargo build --release --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-demo"
+
+test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
+	cargo build --workspace --bins
+	cargo test --workspace
+
+lint: ## Check formatting, lints and, where cargo-deny is installed, dependencies
+	@tests/lint.sh
+
+fmt: ## Format the code
+	cargo fmt --all
+
+clean: ## Remove what was built; keeps the Apache Kafka that setup has fetched
+	cargo clean

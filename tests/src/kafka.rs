@@ -1,0 +1,221 @@
+//! A real Apache Kafka of one or three nodes.
+
+mod admin;
+mod install;
+mod node;
+mod reader;
+mod records;
+mod transactions;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+    metadata::{Metadata, MetadataTopic},
+};
+use tempfile::TempDir;
+
+use self::node::Node;
+pub use self::{
+    records::{Acknowledged, RawRecord, Record},
+    transactions::Transaction,
+    writer::Publisher,
+};
+use crate::{
+    eventually,
+    os::{Reaper, free_port},
+};
+
+/// How long a node may take to start or to stop, on a busy machine.
+const NODE_DEADLINE: Duration = Duration::from_secs(90);
+/// How long a request to the cluster may take.
+pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A cluster of its own: broker and controller in each node, data in a temporary directory.
+/// Nodes are numbered from 1. It ends when dropped, or with the test process.
+#[derive(Debug)]
+pub struct KafkaCluster {
+    nodes: Vec<Node>,
+    bootstrap: String,
+    /// Removed after the nodes have ended: fields are dropped in this order.
+    _directory: TempDir,
+}
+
+impl KafkaCluster {
+    /// Starts `count` nodes (1 or 3) and waits until they know each other.
+    ///
+    /// # Errors
+    /// Kafka is not installed (`make setup`), or does not start.
+    pub async fn start(count: usize) -> Result<Self> {
+        Self::start_with(count, &[]).await
+    }
+
+    /// Like [`Self::start`], with further broker settings.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub async fn start_with(count: usize, settings: &[(&str, &str)]) -> Result<Self> {
+        ensure!(count == 1 || count == 3, "a cluster has one node or three, not {count}");
+        let directory = tempfile::Builder::new().prefix("audit-kafka-").tempdir()?;
+        Reaper::remove(directory.path());
+
+        let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
+        let nodes = (1..=count)
+            .map(|id| Node::new(id, &ports, directory.path(), settings))
+            .collect::<Result<Vec<_>>>()?;
+        let formatting = nodes.iter().map(Node::format).collect::<Result<Vec<_>>>()?;
+        for format in formatting {
+            let status = format.wait(NODE_DEADLINE).await?;
+            ensure!(status.success(), "formatting failed, {status}: {}", format.log_tail(20));
+        }
+        for node in &nodes {
+            node.start()?;
+        }
+        let bootstrap = ports
+            .iter()
+            .map(|(broker, _)| format!("127.0.0.1:{broker}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let cluster = Self { nodes, bootstrap, _directory: directory };
+        cluster.all_nodes_present().await?;
+        Ok(cluster)
+    }
+
+    /// What clients connect to: `127.0.0.1:port`, comma between.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The number of nodes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// SIGKILL: the node is gone at once.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn kill(&self, node: usize) -> Result<()> {
+        self.node(node)?.running()?.kill_all().await
+    }
+
+    /// SIGTERM: the node hands its leaderships over and ends.
+    ///
+    /// # Errors
+    /// It does not run, or does not end.
+    pub async fn stop(&self, node: usize) -> Result<()> {
+        let process = self.node(node)?.running()?;
+        process.signal(Signal::SIGTERM)?;
+        process.wait(NODE_DEADLINE).await?;
+        Ok(())
+    }
+
+    /// SIGSTOP: connections stay, nothing is answered.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&self, node: usize) -> Result<()> {
+        self.node(node)?.running()?.signal(Signal::SIGSTOP)
+    }
+
+    /// SIGCONT after [`Self::pause`].
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&self, node: usize) -> Result<()> {
+        self.node(node)?.running()?.signal(Signal::SIGCONT)
+    }
+
+    /// Starts a node again on its port and data, after [`Self::kill`] or [`Self::stop`], and waits
+    /// until the whole cluster is present.
+    ///
+    /// # Errors
+    /// It runs already or does not start.
+    pub async fn restart(&self, node: usize) -> Result<()> {
+        self.node(node)?.start()?;
+        self.all_nodes_present().await
+    }
+
+    /// The node that leads a partition, once there is one that runs.
+    ///
+    /// # Errors
+    /// There is none, or no such topic.
+    pub async fn leader_of(&self, topic: &str, partition: i32) -> Result<usize> {
+        eventually(REQUEST_DEADLINE, &format!("a leader of {topic}-{partition}"), async || {
+            let metadata = self.metadata(Some(topic)).await?;
+            let leader = metadata
+                .topics()
+                .iter()
+                .flat_map(MetadataTopic::partitions)
+                .find(|found| found.id() == partition)
+                .context("no such partition")?
+                .leader();
+            let node = usize::try_from(leader).context("no leader")?;
+            self.node(node)?.running()?;
+            Ok(node)
+        })
+        .await
+    }
+
+    /// Client settings for this cluster with what every client here has in common: `message.max.bytes`
+    /// for the largest record a topic takes, and no retry pauses beyond 500 ms.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("message.max.bytes", "2097152")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("socket.timeout.ms", "10000");
+        config
+    }
+
+    async fn metadata(&self, topic: Option<&str>) -> Result<Metadata> {
+        let config = self.client();
+        let topic = topic.map(ToOwned::to_owned);
+        blocking(move || {
+            let client: BaseConsumer = config.create()?;
+            Ok(client.fetch_metadata(topic.as_deref(), Duration::from_secs(5))?)
+        })
+        .await
+    }
+
+    async fn all_nodes_present(&self) -> Result<()> {
+        eventually(NODE_DEADLINE, "all Kafka nodes", async || {
+            for node in &self.nodes {
+                node.running()?;
+            }
+            let present = self.metadata(None).await?.brokers().len();
+            ensure!(present == self.nodes.len(), "{present} nodes of {}", self.nodes.len());
+            Ok(())
+        })
+        .await
+        .with_context(|| self.logs())
+    }
+
+    fn node(&self, number: usize) -> Result<&Node> {
+        number
+            .checked_sub(1)
+            .and_then(|index| self.nodes.get(index))
+            .with_context(|| format!("no node {number} among {}", self.nodes.len()))
+    }
+
+    fn logs(&self) -> String {
+        self.nodes.iter().map(Node::log_tail).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Runs a blocking client call beside the async runtime.
+pub(crate) async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(call).await.context("the call panicked")?
+}
+
+/// A process shared between those who watch it and those who replace it.
+type SharedProcess = Arc<crate::os::Process>;

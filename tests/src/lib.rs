@@ -1,0 +1,23 @@
+//! Real parts for tests: Apache Kafka, PostgreSQL and the project's own binaries on free ports,
+//! the faults they meet in production, and the oracle that says what must be stored afterwards.
+//!
+//! Everything started here ends with the test process, however that ends (see [`os::Process`]).
+
+pub mod binary;
+pub mod gateway;
+pub mod generator;
+pub mod http;
+pub mod kafka;
+pub mod load;
+pub mod metrics;
+pub mod oracle;
+pub mod os;
+pub mod pipeline;
+pub mod postgres;
+pub mod proxy;
+pub mod service;
+pub mod shared;
+pub mod stream;
+mod wait;
+
+pub use wait::eventually;

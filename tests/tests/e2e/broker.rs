@@ -1,0 +1,8 @@
+//! Brokers that crash and freeze; topics that are cut, replaced, grown and written in transactions.
+
+mod crash;
+mod halted;
+mod partitions;
+mod recreated;
+mod transactions;
+mod truncated;

@@ -1,0 +1,4 @@
+//! What arrives when nothing but the events themselves is unusual.
+
+mod backpressure;
+mod contents;
