@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_runtime::admin::Health;
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -16,6 +18,8 @@ use crate::metrics::Metrics;
 use crate::source::{Command, Commands, ReadPosition};
 
 const EVERY: Duration = Duration::from_secs(3);
+/// Questions about partitions that are under way at once.
+const QUESTIONS_AT_ONCE: usize = 8;
 
 /// The observer of one process.
 pub struct Observer {
@@ -27,6 +31,8 @@ pub struct Observer {
     pub commands: Commands,
     /// Metrics.
     pub metrics: Metrics,
+    /// Shows that Kafka or the database cannot be asked.
+    pub health: Health,
     /// Stream name.
     pub stream: Arc<str>,
     /// Topic.
@@ -38,9 +44,11 @@ impl Observer {
     pub async fn run(self, stop: CancellationToken) {
         let looking = async {
             loop {
-                if let Err(error) = self.look().await {
-                    warn!("cannot see how far the stream is: {error:#}");
+                let trouble = self.look().await.err().map(|error| format!("{error:#}"));
+                if let Some(trouble) = &trouble {
+                    warn!("cannot see how far the stream is: {trouble}");
                 }
+                self.health.set_condition("observation", trouble);
                 tokio::time::sleep(EVERY).await;
             }
         };
@@ -50,21 +58,13 @@ impl Observer {
     async fn look(&self) -> anyhow::Result<()> {
         let timestamp_type = self.probe.timestamp_type().await;
         let Some(positions) = self.positions().await else { return Ok(()) };
-        let mut ends = Vec::with_capacity(positions.len());
-        for position in &positions {
-            // Before the question: whatever is appended later has a later timestamp.
-            let asked = Utc::now();
-            match self.probe.watermarks(position.partition).await {
-                Ok(log) => {
-                    self.compare(position, log);
-                    ends.push((position.partition, log.high, asked));
-                }
-                Err(error) => debug!(
-                    partition = position.partition,
-                    "cannot see the partition's end: {error}"
-                ),
-            }
-        }
+        // Several at a time: in an outage each question takes as long as it may.
+        let ends: Vec<(i32, i64, DateTime<Utc>)> = stream::iter(positions.clone())
+            .map(|position| self.end(position))
+            .buffered(QUESTIONS_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
         let partitions = self.probe.partitions().await?;
         self.write(&ends, timestamp_type, partitions)
             .await
@@ -76,6 +76,22 @@ impl Observer {
         let (answer, positions) = oneshot::channel();
         self.commands.send(Command::Positions(answer)).ok()?;
         positions.await.ok()
+    }
+
+    /// The partition's end offset, and when it was asked for.
+    async fn end(&self, position: ReadPosition) -> Option<(i32, i64, DateTime<Utc>)> {
+        // Before the question: whatever is appended later has a later timestamp.
+        let asked = Utc::now();
+        match self.probe.watermarks(position.partition).await {
+            Ok(log) => {
+                self.compare(&position, log);
+                Some((position.partition, log.high, asked))
+            }
+            Err(error) => {
+                debug!(partition = position.partition, "cannot see the partition's end: {error}");
+                None
+            }
+        }
     }
 
     fn compare(&self, position: &ReadPosition, log: Watermarks) {

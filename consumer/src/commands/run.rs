@@ -151,6 +151,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         probe,
         commands: commands.0.clone(),
         metrics: metrics.clone(),
+        health: health.clone(),
         stream,
         topic: Arc::clone(&topic),
     };
