@@ -1,6 +1,9 @@
 //! Who descends from whom, by `/proc`.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use nix::{sys::signal::Signal, unistd::Pid};
 
@@ -41,4 +44,23 @@ pub(super) fn send(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
         nix::sys::signal::kill(Pid::from_raw(pid), signal).ok();
     }
+}
+
+/// Sends a signal and waits until it has done its work where that can be seen: a process of several threads goes on
+/// for a while after SIGSTOP, until the last of them has stopped.
+pub(super) fn deliver(pid: u32, signal: Signal) {
+    send(pid, signal);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while signal == Signal::SIGSTOP && !is_stopped(pid) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether no thread of it runs. True as well for a process that is gone.
+fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok())
+        .filter_map(|stat| stat[stat.rfind(')')? + 1..].trim_start().chars().next())
+        .all(|state| matches!(state, 'T' | 'Z' | 'X'))
 }

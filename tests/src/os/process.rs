@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 
 use super::{
     Reaper,
-    family::{descendants, is_alive, send},
+    family::{deliver, descendants, is_alive, send},
 };
 use crate::eventually;
 
@@ -138,7 +138,7 @@ impl Process {
         if let Some(status) = self.status()? {
             bail!("process {} has ended: {status}", self.pid);
         }
-        send(self.pid, signal);
+        deliver(self.pid, signal);
         Ok(())
     }
 
@@ -149,7 +149,7 @@ impl Process {
     pub fn signal_all(&self, signal: Signal) -> Result<()> {
         self.signal(signal)?;
         for pid in descendants(self.pid) {
-            send(pid, signal);
+            deliver(pid, signal);
         }
         Ok(())
     }
