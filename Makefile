@@ -1,6 +1,6 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt clean
+.PHONY: help setup demo bench test lint fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,10 @@ setup: ## Install what is missing to build and test: PostgreSQL, Java, Apache Ka
 demo: setup ## Publish 100,000 events, kill a consumer on the way, prove that all arrived; KEEP=1 leaves it running
 	cargo build --release --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/release/audit-demo"
+
+bench: setup ## Measure the consumer against raw COPY and other ways; ARGS=--quick for a try, ARGS=--help for more
+	cargo build --release --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-bench" $(ARGS)
 
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins
