@@ -18,7 +18,8 @@ bench: setup ## Measure the consumer against raw COPY and other ways; ARGS=--qui
 
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins
-	cargo test --workspace
+	cargo test --workspace --exclude audit-tests
+	cargo test --package audit-tests --lib --bins --tests
 
 lint: ## Check formatting, lints and, where cargo-deny is installed, dependencies
 	@tests/lint.sh
