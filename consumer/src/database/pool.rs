@@ -11,7 +11,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::describe;
+use super::error::describe_pool;
 use super::options::DatabaseUrl;
 use super::tls;
 
@@ -57,6 +57,12 @@ impl Database {
         self.pool.get().await
     }
 
+    /// That there is no connection, and why, as one line that names the option.
+    pub fn unreachable(&self, error: &PoolError) -> anyhow::Error {
+        let (place, why) = (self.place(), describe_pool(error));
+        anyhow::anyhow!("cannot connect to the database {place} (--database-url): {why}")
+    }
+
     /// Host, port and database, for messages.
     pub fn place(&self) -> &str {
         &self.place
@@ -72,19 +78,6 @@ pub async fn connect_once(
     connections: usize,
 ) -> anyhow::Result<(Database, Client)> {
     let database = Database::new(url, connections)?;
-    let client = match database.get().await {
-        Ok(client) => client,
-        Err(PoolError::Backend(error)) => {
-            anyhow::bail!(
-                "cannot connect to the database {} (--database-url): {}",
-                database.place(),
-                describe(&error)
-            )
-        }
-        Err(error) => anyhow::bail!(
-            "cannot connect to the database {} (--database-url): {error}",
-            database.place()
-        ),
-    };
+    let client = database.get().await.map_err(|error| database.unreachable(&error))?;
     Ok((database, client))
 }

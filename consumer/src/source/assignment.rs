@@ -240,16 +240,17 @@ impl Assignment {
         });
         let state = State::TakingOver(task.abort_handle());
         self.partitions.insert(partition, Partition { claim, state, committed: None });
-        self.metrics
-            .assigned_partitions
-            .set(i64::try_from(self.partitions.len()).unwrap_or(i64::MAX));
+        self.show_count();
+    }
+
+    fn show_count(&self) {
+        let count = i64::try_from(self.partitions.len()).unwrap_or(i64::MAX);
+        self.metrics.assigned_partitions.set(count);
     }
 
     fn forget_metrics(&self, partition: i32) {
         self.health.set_condition(&condition(partition), None);
-        self.metrics
-            .assigned_partitions
-            .set(i64::try_from(self.partitions.len()).unwrap_or(i64::MAX));
+        self.show_count();
         let label = partition.to_string();
         // Absent series are fine: not every partition was observed or halted.
         let _ = self.metrics.partition_lag.remove_label_values(&[&*label]);

@@ -8,7 +8,7 @@ use deadpool_postgres::Transaction;
 
 use super::Store;
 use super::failure::Failure;
-use super::group::timestamp;
+use super::group::record_timestamp;
 use crate::batch::{Batch, Span};
 use crate::claim::ClaimId;
 
@@ -191,7 +191,7 @@ pub(super) async fn advance(
         spans.iter().map(|span| last(span).map(|last| last.offset)).collect();
     let times: Vec<Option<DateTime<Utc>>> = spans
         .iter()
-        .map(|span| last(span).map(|last| timestamp(last.timestamp_ms.saturating_mul(1_000))))
+        .map(|span| last(span).map(|last| record_timestamp(last.timestamp_ms)))
         .collect();
     let digests: Vec<Option<Vec<u8>>> =
         spans.iter().map(|span| last(span).map(|last| last.digest.to_vec())).collect();

@@ -6,7 +6,7 @@ use deadpool_postgres::Transaction;
 
 use super::Store;
 use super::failure::Failure;
-use super::group::timestamp;
+use super::group::record_timestamp;
 use crate::batch::{Batch, DeadLetter};
 
 /// What the error text may have at most; the table's CHECK is wider.
@@ -46,7 +46,7 @@ pub(super) async fn write(
         let raw = batch.raw(letter.place);
         let (names, values): (Vec<&[u8]>, Vec<Option<&[u8]>>) =
             raw.headers().map(|(name, value)| (name.as_bytes(), value)).unzip();
-        let time = timestamp(raw.timestamp_ms().saturating_mul(1_000));
+        let time = record_timestamp(raw.timestamp_ms());
         let row = transaction
             .query_one(
                 &statement,
@@ -93,7 +93,7 @@ pub(super) async fn resolve_stored(
         let partition = partitions[super::known::position(&row)];
         let offset: i64 = row.get(1);
         if let Some(time) = stored.get(&(partition, offset)) {
-            let time = timestamp(time.saturating_mul(1_000));
+            let time = record_timestamp(*time);
             transaction
                 .execute(&statement, &[&&*store.topic, &partition, &offset, &time, &&*store.stream])
                 .await?;

@@ -76,6 +76,11 @@ impl Group {
     }
 }
 
+/// A record's timestamp as a parameter.
+pub(super) fn record_timestamp(millis: i64) -> DateTime<Utc> {
+    timestamp(millis.saturating_mul(1_000))
+}
+
 /// A time of ours as a parameter.
 pub(super) fn timestamp(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).expect("record and event times are within the calendar")

@@ -12,7 +12,7 @@ use tokio_postgres::Row as SqlRow;
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::group::{Group, timestamp};
+use super::group::{Group, record_timestamp, timestamp};
 use super::known;
 use crate::batch::Row;
 
@@ -61,10 +61,8 @@ async fn register(
     let ids: Vec<Uuid> = new.iter().map(|at| groups[*at].id).collect();
     let created: Vec<DateTime<Utc>> =
         earliest.iter().map(|first| timestamp(first.created_at)).collect();
-    let times: Vec<DateTime<Utc>> = earliest
-        .iter()
-        .map(|first| timestamp(first.version.timestamp_ms.saturating_mul(1_000)))
-        .collect();
+    let times: Vec<DateTime<Utc>> =
+        earliest.iter().map(|first| record_timestamp(first.version.timestamp_ms)).collect();
     let partitions: Vec<i32> = earliest.iter().map(|first| first.version.partition).collect();
     let offsets: Vec<i64> = earliest.iter().map(|first| first.version.offset).collect();
     let statement = transaction.prepare_cached(REGISTER).await?;
@@ -89,7 +87,7 @@ async fn adopt(
         return Ok(());
     }
     let new = timestamp(ours.created_at);
-    let time = timestamp(ours.version.timestamp_ms.saturating_mul(1_000));
+    let time = record_timestamp(ours.version.timestamp_ms);
     let registry = "UPDATE audit_id SET created_at = $2, record_timestamp = $3, source_partition = $4, source_offset = $5 \
                     WHERE id = $1";
     let (partition, offset) = (ours.version.partition, ours.version.offset);

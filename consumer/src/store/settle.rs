@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::copy::copy;
 use super::failure::Failure;
-use super::group::{Group, timestamp};
+use super::group::{Group, record_timestamp};
 use super::{known, staging};
 use crate::batch::{Batch, COLUMNS};
 
@@ -240,7 +240,7 @@ impl<'a> Ranks<'a> {
             all.topics.push(&batch.topic);
             all.partitions.push(rank.partition);
             all.offsets.push(rank.offset);
-            all.times.push(timestamp(rank.timestamp_ms.saturating_mul(1_000)));
+            all.times.push(record_timestamp(rank.timestamp_ms));
         }
         all
     }

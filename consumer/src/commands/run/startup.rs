@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::PoolError;
 use tracing::warn;
 
-use crate::database::{self, Database, describe};
+use crate::database::{self, Database};
 use crate::kafka::Probe;
 
 /// Whether database, schema and topic are there; gives the topic's partitions. Waits for what may still come up.
@@ -49,17 +49,11 @@ struct Failure {
 
 async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> {
     let client = database.get().await.map_err(|error| {
-        let (text, may_pass) = match &error {
-            PoolError::Backend(error) => (describe(error), may_pass(error)),
-            other => (other.to_string(), true),
+        let may_pass = match &error {
+            PoolError::Backend(error) => may_pass(error),
+            _ => true,
         };
-        let place = database.place();
-        Failure {
-            error: anyhow::anyhow!(
-                "cannot connect to the database {place} (--database-url): {text}"
-            ),
-            may_pass,
-        }
+        Failure { error: database.unreachable(&error), may_pass }
     })?;
     database::check_schema(&client).await.map_err(|error| {
         let may_pass = error.is_retriable();
