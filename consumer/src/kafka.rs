@@ -70,10 +70,12 @@ pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig,
     {
         config.set(name, value);
     }
-    // A topic that is replaced under a reader shows nowhere else; see `source::context`.
-    let debug = config
-        .get("debug")
-        .map_or_else(|| "metadata".to_owned(), |given| format!("{given},metadata"));
+    // A topic that is replaced under a reader, and brokers without the protocol, show nowhere else; see
+    // `source::context`.
+    let new_protocol = config.get("group.protocol") == Some("consumer");
+    let needed = if new_protocol { "metadata,cgrp" } else { "metadata" };
+    let debug =
+        config.get("debug").map_or_else(|| needed.to_owned(), |given| format!("{given},{needed}"));
     config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
     Ok(config)
 }

@@ -21,6 +21,8 @@ pub(super) enum Event {
     Revoked(Vec<i32>),
     /// Another topic has taken the name: offsets and records are not those of the one before.
     TopicReplaced,
+    /// The brokers do not know the group protocol that was asked for.
+    ProtocolUnsupported,
     /// Statistics, per partition.
     Statistics(Vec<(i32, Snapshot)>),
 }
@@ -66,6 +68,9 @@ impl ClientContext for Context {
             RDKafkaLogLevel::Debug => {
                 if says_replaced(log_message, &self.topic) {
                     self.push(Event::TopicReplaced);
+                }
+                if says_unsupported(log_message) {
+                    self.push(Event::ProtocolUnsupported);
                 }
                 debug!(target: "librdkafka", "{fac}: {log_message}");
             }
@@ -148,6 +153,13 @@ fn says_replaced(message: &str, topic: &str) -> bool {
     };
     // The first id is learnt by a change from the one that is all zeroes.
     change.split(' ').next().is_some_and(|before| !before.trim_matches('A').is_empty())
+}
+
+/// Whether librdkafka says that it finds no broker of the group protocol KIP-848.
+///
+/// It looks for another coordinator for ever then, and tells only its debug log (asked for in `crate::kafka`).
+fn says_unsupported(message: &str) -> bool {
+    message.contains("ConsumerGroupHeartbeatRequest not supported by broker")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use crossbeam_channel::Receiver;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -33,6 +33,9 @@ const POLL: Duration = Duration::from_millis(20);
 const PAUSE_AFTER: Duration = Duration::from_secs(1);
 /// How often the group's offsets are committed, for lag tools.
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
+/// Another start would find the same brokers, so somebody has to decide.
+const PROTOCOL_UNSUPPORTED: &str = "the brokers do not support group.protocol=consumer, which needs Kafka 4.0 or later \
+    with the feature group.version on: take it out of --kafka-property, or upgrade the brokers";
 
 pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
@@ -148,6 +151,9 @@ impl Reader {
         let polled = self.consumer.poll(timeout);
         let events = self.consumer.context().take();
         let replaced = events.iter().any(|event| matches!(event, Event::TopicReplaced));
+        if events.iter().any(|event| matches!(event, Event::ProtocolUnsupported)) {
+            bail!(PROTOCOL_UNSUPPORTED);
+        }
         // Out of `self`, so that the message may borrow the consumer while the rest is changed.
         let polled = match polled {
             None => Polled::Nothing,
@@ -171,6 +177,9 @@ impl Reader {
                 }
                 Ok(true)
             }
+            Polled::Error(KafkaError::MessageConsumptionFatal(
+                RDKafkaErrorCode::UnsupportedVersion,
+            )) => bail!(PROTOCOL_UNSUPPORTED),
             Polled::Error(KafkaError::MessageConsumptionFatal(code)) => {
                 Err(anyhow!("the Kafka consumer failed for good: {code}"))
             }
@@ -207,6 +216,7 @@ impl Reader {
                 warn!("the brokers have another topic of this name now");
                 self.take_over_again();
             }
+            Event::ProtocolUnsupported => unreachable!("polling ends on it"),
             Event::Statistics(snapshots) => {
                 for (partition, snapshot) in snapshots {
                     if let Some((claim, last)) = self.assignment.tail_gap(partition, snapshot) {

@@ -28,7 +28,14 @@ pub(super) async fn at_the_end(
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = source.ended() => return source.join(),
-        _ = lanes.join_next() => bail!("a lane has ended by itself: this is a fault of the program"),
+        lane = lanes.join_next() => match lane {
+            // Nothing more can come: the source is about to say why.
+            Some(Ok(())) => {
+                source.ended().await;
+                return source.join();
+            }
+            _ => bail!("a lane has ended by itself: this is a fault of the program"),
+        },
     }
     info!("stopping: writing what was received");
     // Should the source end meanwhile, its result tells.

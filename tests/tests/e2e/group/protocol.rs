@@ -1,6 +1,14 @@
 //! The two protocols by which a group shares a topic out.
 
-use audit_tests::{binary::Binary, pipeline::Pipeline};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use audit_tests::{
+    binary::Binary,
+    kafka::KafkaCluster,
+    pipeline::{Pipeline, Servers},
+    shared,
+};
 
 /// How the members of a group agree.
 #[derive(Clone, Copy, Debug)]
@@ -20,4 +28,20 @@ impl Protocol {
         };
         pipeline.consumer().env("AUDIT_KAFKA_PROPERTIES", properties)
     }
+}
+
+/// librdkafka alone would look for another coordinator for ever, and say nothing.
+#[tokio::test]
+async fn brokers_without_the_new_protocol_are_named() -> Result<()> {
+    let kafka =
+        KafkaCluster::start_with(1, &[("group.coordinator.rebalance.protocols", "classic")])
+            .await?;
+    let servers = Servers { kafka: &kafka, postgres: shared::postgres().await? };
+    let pipeline = Pipeline::on(servers, "old_brokers", 1).await?;
+    let consumer = Protocol::Consumer.consumer(&pipeline).start_ready().await?;
+    let status = consumer.wait(Duration::from_secs(60)).await?;
+    ensure!(status.code() == Some(1), "{status}");
+    let log = consumer.log()?;
+    ensure!(log.contains("error: the brokers do not support group.protocol=consumer"), "{log}");
+    Ok(())
 }
