@@ -1,9 +1,9 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint fmt clean
+.PHONY: help setup demo bench test test-other-versions lint fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to build and test: PostgreSQL, Java, Apache Kafka, libraries
 	@tests/setup.sh
@@ -20,6 +20,10 @@ test: setup ## Build all binaries and run all tests, on a real Kafka and a real 
 	cargo build --workspace --bins
 	cargo test --workspace --exclude audit-tests
 	cargo test --package audit-tests --lib --bins --tests
+
+test-other-versions: setup ## Run the end-to-end tests on Apache Kafka 3.9 and PostgreSQL 18 without lz4
+	cargo build --workspace --bins
+	tests/other-versions.sh
 
 lint: ## Check formatting, lints and, where cargo-deny is installed, dependencies
 	@tests/lint.sh

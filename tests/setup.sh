@@ -35,7 +35,6 @@ postgres_bin() {
 postgres_is_usable() {
   bin=$(postgres_bin)
   [ -n "$bin" ] && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ] || return 1
-  [ -x "$bin/pg_dump" ] || have pg_dump || return 1
   release=$("$bin/postgres" --version | sed -n 's/^[^0-9]*\([0-9]*\).*/\1/p')
   [ "${release:-0}" -ge "$oldest_postgres" ]
 }
@@ -81,7 +80,7 @@ install_packages() {
   else
     die "please install with your package manager (Debian's names), then run this again: $packages"
   fi
-  postgres_is_usable || die "PostgreSQL $oldest_postgres or later is needed (initdb, postgres, pg_dump);\
+  postgres_is_usable || die "PostgreSQL $oldest_postgres or later is needed (initdb, postgres);\
  set POSTGRES_BIN to the directory that holds them"
   java_is_usable || die "Java $oldest_java or later is needed on the PATH"
 }

@@ -1,4 +1,4 @@
-//! Dump and restore.
+//! Dump and restore: by PostgreSQL's own programs, or, where the installation is without them, by a copy of the database.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,28 @@ use crate::os::{Launch, Process};
 
 /// A database as it was at one moment. It lives as long as the server it came from.
 #[derive(Debug)]
-pub struct Dump(PathBuf);
+pub enum Dump {
+    /// What `pg_dump` wrote.
+    File(PathBuf),
+    /// The name of a copy on the same server.
+    Copy(String),
+}
 
 impl PostgresServer {
-    /// Takes a dump of a database, consistent and without holding anyone up.
+    /// Takes a consistent dump of a database. Where it has to be a copy, whoever is connected is thrown out first.
     ///
     /// # Errors
-    /// `pg_dump` fails.
+    /// `pg_dump` or the copy fails.
     pub async fn dump(&self, database: &str) -> Result<Dump> {
+        if !self.install.has("pg_dump") {
+            let copy = format!("{database}_copy_{}", fastrand::u64(..));
+            self.copy_database(database, &copy).await?;
+            return Ok(Dump::Copy(copy));
+        }
         let file = self.directory.path().join(format!("{database}-{}.dump", fastrand::u64(..)));
         let target = format!("--file={}", file.display());
         self.run("pg_dump", &["--format=custom", &target, &self.url(database)]).await?;
-        Ok(Dump(file))
+        Ok(Dump::File(file))
     }
 
     /// Replaces a database by what the dump holds, under the feet of whoever is connected.
@@ -32,12 +42,30 @@ impl PostgresServer {
         client.batch_execute(&format!("DROP DATABASE \"{database}\" WITH (FORCE)")).await?;
         // Restored under another name, so that nobody finds it half full.
         let unfinished = format!("{database}_restoring");
-        client.batch_execute(&format!("CREATE DATABASE \"{unfinished}\"")).await?;
-        let target = format!("--dbname={}", self.url(&unfinished));
-        self.run("pg_restore", &["--exit-on-error", &target, &dump.0.display().to_string()])
-            .await?;
+        match dump {
+            Dump::File(file) => {
+                client.batch_execute(&format!("CREATE DATABASE \"{unfinished}\"")).await?;
+                let target = format!("--dbname={}", self.url(&unfinished));
+                self.run("pg_restore", &["--exit-on-error", &target, &file.display().to_string()])
+                    .await?;
+            }
+            Dump::Copy(copy) => self.copy_database(copy, &unfinished).await?,
+        }
         let rename = format!("ALTER DATABASE \"{unfinished}\" RENAME TO \"{database}\"");
         client.batch_execute(&rename).await?;
+        Ok(())
+    }
+
+    /// A database can only be copied while nobody is connected to it.
+    async fn copy_database(&self, from: &str, to: &str) -> Result<()> {
+        let client = self.admin().await?;
+        let accept = |yes: bool| format!("ALTER DATABASE \"{from}\" ALLOW_CONNECTIONS {yes}");
+        client.batch_execute(&accept(false)).await?;
+        let end =
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+        client.execute(end, &[&from]).await?;
+        client.batch_execute(&format!("CREATE DATABASE \"{to}\" TEMPLATE \"{from}\"")).await?;
+        client.batch_execute(&accept(true)).await?;
         Ok(())
     }
 

@@ -35,11 +35,14 @@ impl Installation {
         Ok(Self { programs, user: unprivileged_user()? })
     }
 
-    /// A program of this installation, else the one of that name on the `PATH`: some packages hold
-    /// the server alone, and its clients come from another.
+    /// A program of this installation.
     pub(super) fn program(&self, name: &str) -> PathBuf {
-        let own = self.programs.join(name);
-        if own.is_file() { own } else { PathBuf::from(name) }
+        self.programs.join(name)
+    }
+
+    /// Whether it has this program: some packages hold the server alone.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.program(name).is_file()
     }
 }
 
