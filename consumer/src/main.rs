@@ -12,6 +12,7 @@ fn main() -> ExitCode {
             Command::Run(options) => run::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::Dlq(options) => dlq::run(options).await,
+            Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,
         }
     })
 }

@@ -4,7 +4,7 @@ mod gateway;
 mod topic;
 
 use audit_runtime::exit::ExitCode;
-use audit_runtime::{config, exit, logging};
+use audit_runtime::{config, exit, healthcheck, logging};
 use clap::{Parser, Subcommand};
 
 /// Publishes one audit event per finished workflow to Kafka
@@ -25,6 +25,8 @@ enum Command {
     /// Creates and checks the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
+    /// Asks whether the gateway on this machine is ready
+    Healthcheck(healthcheck::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -37,5 +39,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Gateway(options) => gateway::run(options).await,
         Command::Topic(command) => topic::run(command).await,
+        Command::Healthcheck(options) => healthcheck::run(options).await,
     }
 }

@@ -9,6 +9,7 @@ pub mod build_info;
 pub mod config;
 pub mod duration;
 pub mod exit;
+pub mod healthcheck;
 pub mod kafka;
 pub mod listen;
 pub mod logging;

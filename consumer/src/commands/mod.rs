@@ -31,4 +31,6 @@ pub enum Command {
     Migrate(migrate::Options),
     /// Look at dead letters
     Dlq(dlq::Options),
+    /// Ask whether the consumer on this machine is ready
+    Healthcheck(audit_runtime::healthcheck::Options),
 }
