@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
     audit_runtime::exit::run(async {
         audit_runtime::logging::init(&cli.log)?;
+        audit_runtime::config::warn_of_misspelt_variables::<Cli>();
         match cli.command {
             Command::Run(options) => run::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,

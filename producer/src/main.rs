@@ -7,9 +7,12 @@ use audit_runtime::exit::ExitCode;
 use audit_runtime::{config, exit, healthcheck, logging};
 use clap::{Parser, Subcommand};
 
-/// Publishes one audit event per finished workflow to Kafka
+/// Publishes one audit event per finished workflow to Kafka.
+///
+/// Every option is also an environment variable and a key of the TOML file that --config names; the command line
+/// wins over the environment, the environment over the file.
 #[derive(Debug, Parser)]
-#[command(name = "audit-producer", version, max_term_width = 120)]
+#[command(name = "audit-producer", version, max_term_width = 120, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     log: logging::LogOptions,
@@ -20,9 +23,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Takes events over HTTP and publishes them
+    /// Take events over HTTP and publish them
     Gateway(gateway::Options),
-    /// Creates and checks the topic of the events
+    /// Create and check the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
     /// Asks whether the gateway on this machine is ready
@@ -36,6 +39,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     logging::init(&cli.log)?;
+    config::warn_of_misspelt_variables::<Cli>();
     match cli.command {
         Command::Gateway(options) => gateway::run(options).await,
         Command::Topic(command) => topic::run(command).await,

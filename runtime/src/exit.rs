@@ -62,7 +62,7 @@ pub fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> std::proc
 }
 
 /// Prints the error's line and says which code it means.
-fn report(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     print_error(&format_args!("{error:#}"));
     if error.chain().any(<dyn std::error::Error>::is::<UsageError>) {
         ExitCode::Usage
@@ -77,7 +77,7 @@ pub(crate) fn print_error(message: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "error: {}", one_line(&message.to_string()));
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,7 +1,6 @@
 //! One file per subcommand, each with its own options.
 
 pub mod dlq;
-pub mod format;
 pub mod migrate;
 pub mod run;
 
@@ -12,7 +11,7 @@ use audit_runtime::logging::LogOptions;
 /// Every option is also an environment variable and a key of the TOML file that --config names; the command line
 /// wins over the environment, the environment over the file.
 #[derive(Debug, clap::Parser)]
-#[command(name = "audit-consumer", version, arg_required_else_help = true)]
+#[command(name = "audit-consumer", version, max_term_width = 120, arg_required_else_help = true)]
 pub struct Cli {
     /// How to log.
     #[command(flatten)]

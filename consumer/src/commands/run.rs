@@ -35,31 +35,24 @@ const SIDE_CONNECTIONS: usize = 4;
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    #[command(flatten)]
-    kafka: KafkaOptions,
-    #[command(flatten)]
-    database: DatabaseOptions,
-    #[command(flatten)]
-    admin: AdminOptions,
-
     /// Consumer group, and name of the stream in the database
     #[arg(long, env = "AUDIT_GROUP", default_value = "kubernaut-audit", value_name = "NAME")]
     group: String,
 
     /// Connections that write at the same time; a partition belongs to one of them
-    #[arg(long, env = "AUDIT_LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "AUDIT_LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "N")]
     lanes: u16,
 
     /// Records per transaction at the most
-    #[arg(long, env = "AUDIT_BATCH_SIZE", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, env = "AUDIT_BATCH_SIZE", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
     batch_size: u32,
 
     /// How long a record may wait for others of its batch
-    #[arg(long, env = "AUDIT_LINGER", default_value = "200ms", value_parser = audit_runtime::duration::parse)]
+    #[arg(long, env = "AUDIT_LINGER", default_value = "200ms", value_parser = audit_runtime::duration::parse, value_name = "DURATION")]
     linger: Duration,
 
     /// How long to wait for Kafka and the database when starting
-    #[arg(long, env = "AUDIT_STARTUP_TIMEOUT", default_value = "10s", value_parser = audit_runtime::duration::parse)]
+    #[arg(long, env = "AUDIT_STARTUP_TIMEOUT", default_value = "10s", value_parser = audit_runtime::duration::parse, value_name = "DURATION")]
     startup_timeout: Duration,
 
     /// Offsets that are gone from the topic and that you give up for lost, as the halt's message names them; repeatable
@@ -75,6 +68,13 @@ pub struct Options {
     /// Why they are given up; goes into the ledger
     #[arg(long, env = "AUDIT_REASON", value_name = "TEXT")]
     reason: Option<String>,
+
+    #[command(flatten)]
+    kafka: KafkaOptions,
+    #[command(flatten)]
+    database: DatabaseOptions,
+    #[command(flatten)]
+    admin: AdminOptions,
 }
 
 /// Runs until SIGTERM or SIGINT.

@@ -40,9 +40,6 @@ use routes::Gateway;
 /// Options of `audit-producer gateway`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    kafka: KafkaOptions,
-
     /// Address events are taken at
     #[arg(long, env = "AUDIT_LISTEN", default_value = "0.0.0.0:8085", value_name = "IP:PORT")]
     listen: SocketAddr,
@@ -62,6 +59,9 @@ pub(crate) struct Options {
     /// How long to go on taking events once told to stop, so that load balancers learn of it first
     #[arg(long, env = "AUDIT_DRAIN_DELAY", default_value = "1s", value_parser = duration::parse, value_name = "DURATION")]
     drain_delay: Duration,
+
+    #[command(flatten)]
+    kafka: KafkaOptions,
 
     #[command(flatten)]
     limits: Limits,

@@ -13,12 +13,12 @@ use super::cluster::{Cluster, Topic};
 /// Options of `audit-producer topic check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    kafka: KafkaOptions,
-
     /// Form of the result
     #[arg(long, env = "AUDIT_FORMAT", default_value = "table", value_name = "FORMAT")]
     format: Format,
+
+    #[command(flatten)]
+    kafka: KafkaOptions,
 }
 
 /// The form of a result on stdout.

@@ -13,16 +13,16 @@ use super::cluster::Cluster;
 /// Options of `audit-producer topic create`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    kafka: KafkaOptions,
-
     /// How many partitions; as many consumers can share the work
-    #[arg(long, env = "AUDIT_PARTITIONS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, env = "AUDIT_PARTITIONS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=10_000), value_name = "N")]
     partitions: u16,
 
     /// On how many brokers each event is kept; with three or more, two must have it before it is acknowledged
-    #[arg(long, env = "AUDIT_REPLICATION_FACTOR", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, env = "AUDIT_REPLICATION_FACTOR", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     replication_factor: u16,
+
+    #[command(flatten)]
+    kafka: KafkaOptions,
 }
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<ExitCode> {

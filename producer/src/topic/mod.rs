@@ -9,9 +9,9 @@ use audit_runtime::exit::ExitCode;
 /// Commands about the topic.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Creates the topic with every setting it needs; checks it if it is there already
+    /// Create the topic with every setting it needs; check it if it is there already
     Create(create::Options),
-    /// Compares the topic with what it has to be; exit code 3 if something differs
+    /// Compare the topic with what it has to be; exit code 3 if something differs
     Check(check::Options),
 }
 

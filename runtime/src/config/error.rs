@@ -8,8 +8,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::layers::Layers;
 use super::position;
 
+const HOW_TO_GIVE: &str = " (each option is also an environment variable and a key of the configuration file: see --help)";
+
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConfigError {
+pub(crate) enum ConfigError {
     /// Not an error: help or version, for clap to print.
     #[error("{0}")]
     Shown(clap::Error),
@@ -26,6 +28,12 @@ pub(super) enum ConfigError {
     UnknownKey { path: PathBuf, key: String, nearest: Option<String> },
     #[error("{}: `{key}` must be {wanted}", path.display())]
     WrongKind { path: PathBuf, key: String, wanted: &'static str },
+    /// An `AUDIT_..` variable that no option reads, though one is called much the same.
+    #[error("no option reads the environment variable {variable}; did you mean {nearest}?")]
+    Misspelt { variable: String, nearest: String },
+    /// What has to be given and is not.
+    #[error("{0}")]
+    Missing(String),
     #[error("{0}")]
     Arguments(String),
 }
@@ -33,12 +41,10 @@ pub(super) enum ConfigError {
 impl ConfigError {
     /// Folds clap's paragraphs into a line, names the place a bad value came from and hides secrets.
     pub(super) fn from_clap(error: &clap::Error, layers: &Layers<'_>, args: &[OsString]) -> Self {
-        let argument = match error.get(ContextKind::InvalidArg) {
-            Some(ContextValue::String(argument)) => Some(argument.as_str()),
-            _ => None,
-        };
-        let long = argument.and_then(long_name);
-        Self::Arguments(match (error.kind(), long) {
+        if error.kind() == ErrorKind::MissingRequiredArgument {
+            return Self::Missing(fold(error) + HOW_TO_GIVE);
+        }
+        Self::Arguments(match (error.kind(), long_name(error)) {
             (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(long)) => {
                 let origin = origin(long, layers, args);
                 if layers.is_secret(long) {
@@ -56,9 +62,14 @@ impl ConfigError {
     }
 }
 
-/// `--deadline <DURATION>` is `deadline`.
-fn long_name(argument: &str) -> Option<&str> {
-    argument.strip_prefix("--")?.split([' ', '=', '[']).next()
+/// The long name of the option that is at fault: `--deadline <DURATION>` is `deadline`.
+pub(super) fn long_name(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => {
+            argument.strip_prefix("--")?.split([' ', '=', '[']).next()
+        }
+        _ => None,
+    }
 }
 
 fn origin(long: &str, layers: &Layers<'_>, args: &[OsString]) -> String {
@@ -91,9 +102,6 @@ fn fold(error: &clap::Error) -> String {
     for more in said.iter().skip(1) {
         line.push_str(if line.ends_with(':') || more.starts_with('[') { " " } else { "; " });
         line.push_str(more);
-    }
-    if error.kind() == ErrorKind::MissingRequiredArgument {
-        line.push_str(" (each option is also an environment variable and a key of the configuration file: see --help)");
     }
     line
 }

@@ -14,46 +14,61 @@ pub(super) struct File {
     pub(super) values: BTreeMap<String, Vec<OsString>>,
 }
 
-/// Reads the file and holds its keys against the options of the command and all its subcommands.
-pub(super) fn read(path: &Path, command: &Command) -> Result<File, ConfigError> {
+/// Reads the file and holds its keys against the options of the command and all its subcommands. What it says of other
+/// keys stands when one is wrong.
+pub(super) fn read(path: PathBuf, command: &Command, problems: &mut Vec<ConfigError>) -> File {
+    let mut file = File { path, values: BTreeMap::new() };
+    let known = options(command);
+    match table(&file.path) {
+        Ok(table) => {
+            for (key, value) in table {
+                match entry(&file.path, key, value, &known) {
+                    Ok((long, texts)) => drop(file.values.insert(long, texts)),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        Err(problem) => problems.push(problem),
+    }
+    file
+}
+
+fn table(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         what: "--config (AUDIT_CONFIG)",
         path: path.to_owned(),
         source,
     })?;
-    let table: toml::Table =
-        text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
-            path: path.to_owned(),
-            line: error
-                .span()
-                .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
-            message: error.message().to_owned(),
-        })?;
-    let known = options(command);
-    let mut values = BTreeMap::new();
-    for (key, value) in table {
-        let long = key.replace('_', "-");
-        let Some(&repeatable) = known.get(&long) else {
-            return Err(ConfigError::UnknownKey {
-                path: path.to_owned(),
-                nearest: nearest(&long, &known),
-                key,
-            });
-        };
-        let wrong =
-            |wanted| ConfigError::WrongKind { path: path.to_owned(), key: key.clone(), wanted };
-        let texts = match value {
-            toml::Value::Array(items) if repeatable => items
-                .into_iter()
-                .map(scalar)
-                .collect::<Option<_>>()
-                .ok_or_else(|| wrong("plain values in its array"))?,
-            toml::Value::Array(_) => return Err(wrong("one value, not an array")),
-            value => vec![scalar(value).ok_or_else(|| wrong("a plain value, not a table"))?],
-        };
-        values.insert(long, texts);
-    }
-    Ok(File { path: path.to_owned(), values })
+    text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
+        path: path.to_owned(),
+        line: error
+            .span()
+            .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+        message: error.message().to_owned(),
+    })
+}
+
+fn entry(
+    path: &Path,
+    key: String,
+    value: toml::Value,
+    known: &BTreeMap<String, bool>,
+) -> Result<(String, Vec<OsString>), ConfigError> {
+    let long = key.replace('_', "-");
+    let path = path.to_owned();
+    let Some(&repeatable) = known.get(&long) else {
+        return Err(ConfigError::UnknownKey { path, nearest: nearest(&long, known), key });
+    };
+    let wrong = |wanted| ConfigError::WrongKind { path, key, wanted };
+    let texts = match value {
+        toml::Value::Array(items) if repeatable => {
+            let texts = items.into_iter().map(scalar).collect::<Option<_>>();
+            texts.ok_or_else(|| wrong("plain values in its array"))?
+        }
+        toml::Value::Array(_) => return Err(wrong("one value, not an array")),
+        value => vec![scalar(value).ok_or_else(|| wrong("a plain value, not a table"))?],
+    };
+    Ok((long, texts))
 }
 
 /// Long names of all options, and whether each can be repeated.

@@ -9,7 +9,7 @@ use clap::builder::Resettable;
 use clap::{Arg, Command};
 
 use super::error::ConfigError;
-use super::file::File;
+use super::file::{self, File};
 use super::{Environment, position};
 use crate::kafka::{self, PROPERTY_FLAG};
 
@@ -33,59 +33,86 @@ impl fmt::Display for Source {
     }
 }
 
-struct Value {
-    source: Source,
-    values: Vec<OsString>,
+/// What one place says of an option.
+pub(super) struct Given {
+    pub(super) source: Source,
+    pub(super) values: Vec<OsString>,
 }
 
 /// What the layers below the command line say, by long name: an option of several subcommands is one option.
 pub(super) struct Layers<'a> {
-    env: Environment<'a>,
+    env: &'a Environment,
     file: Option<File>,
-    values: BTreeMap<String, Value>,
+    /// Lowest place first; more than one place only for Kafka properties, which are merged.
+    given: BTreeMap<String, Vec<Given>>,
     secrets: BTreeSet<String>,
+    refused: BTreeSet<String>,
 }
 
 impl<'a> Layers<'a> {
-    /// Looks every option of the command and its subcommands up.
+    /// Looks every option of the command and its subcommands up. What cannot be read is a problem, and left out.
     pub(super) fn collect(
         command: &Command,
-        env: Environment<'a>,
-        file: Option<File>,
-    ) -> Result<Self, ConfigError> {
-        let mut layers = Self { env, file, values: BTreeMap::new(), secrets: BTreeSet::new() };
-        layers.add(command)?;
-        Ok(layers)
+        env: &'a Environment,
+        file: Option<PathBuf>,
+    ) -> (Self, Vec<ConfigError>) {
+        let mut problems = Vec::new();
+        let file = file.map(|path| file::read(path, command, &mut problems));
+        let (given, secrets, refused) = Default::default();
+        let mut layers = Self { env, file, given, secrets, refused };
+        layers.add(command, &mut problems);
+        (layers, problems)
     }
 
-    fn add(&mut self, command: &Command) -> Result<(), ConfigError> {
+    fn add(&mut self, command: &Command, problems: &mut Vec<ConfigError>) {
         for arg in command.get_arguments() {
             let Some(long) = arg.get_long() else { continue };
             if arg.is_hide_env_values_set() {
                 self.secrets.insert(long.to_owned());
             }
-            if let Some(value) = self.look_up(arg, long)? {
-                self.values.insert(long.to_owned(), value);
+            let given = self.look_up(arg, long, problems);
+            if !given.is_empty() {
+                self.given.insert(long.to_owned(), given);
             }
         }
-        command.get_subcommands().try_for_each(|subcommand| self.add(subcommand))
+        for subcommand in command.get_subcommands() {
+            self.add(subcommand, problems);
+        }
     }
 
-    /// Where the option's value comes from if no flag gives it; `None`: from its own default.
+    /// What is said of the option if no flag gives it; nothing: its own default holds.
+    pub(super) fn given(&self, long: &str) -> &[Given] {
+        self.given.get(long).map_or(&[], Vec::as_slice)
+    }
+
+    /// The highest place that says something of the option.
     pub(super) fn source(&self, long: &str) -> Option<&Source> {
-        self.values.get(long).map(|value| &value.source)
+        self.given(long).last().map(|given| &given.source)
     }
 
     pub(super) fn is_secret(&self, long: &str) -> bool {
         self.secrets.contains(long)
     }
 
+    /// Keeps the option's values from clap from now on; false if there were none to keep.
+    pub(super) fn refuse(&mut self, long: &str) -> bool {
+        self.given.contains_key(long) && self.refused.insert(long.to_owned())
+    }
+
+    pub(super) fn is_refused(&self, long: &str) -> bool {
+        self.refused.contains(long)
+    }
+
+    /// The values clap gets for the option.
+    pub(super) fn accepted(&self, long: &str) -> impl Iterator<Item = &OsString> {
+        let given = if self.is_refused(long) { &[] } else { self.given(long) };
+        given.iter().flat_map(|given| &given.values)
+    }
+
     /// Gives every argument its value as default, or, where flags add to it, as flags in front of them.
     pub(super) fn apply(&self, command: Command, args: &mut Vec<OsString>) -> Command {
-        if let Some(at) = position(args, PROPERTY_FLAG)
-            && let Some(lower) = self.values.get(PROPERTY_FLAG)
-        {
-            let flags = lower.values.iter().map(|value| {
+        if let Some(at) = position(args, PROPERTY_FLAG) {
+            let flags = self.accepted(PROPERTY_FLAG).map(|value| {
                 let mut flag = OsString::from(format!("--{PROPERTY_FLAG}="));
                 flag.push(value);
                 flag
@@ -96,26 +123,26 @@ impl<'a> Layers<'a> {
     }
 
     fn set_defaults(&self, command: Command) -> Command {
-        let command =
-            command.mut_args(|arg| match arg.get_long().and_then(|long| self.values.get(long)) {
-                // clap counts a default as "not given", so an argument that has one cannot be required.
-                Some(value) => {
-                    let secret = arg.is_hide_env_values_set();
-                    let arg = arg.required(false).hide_default_value(secret).env(Resettable::Reset);
-                    arg.default_values(value.values.clone())
-                }
-                None => arg,
-            });
+        let command = command.mut_args(|arg| match arg.get_long() {
+            // clap counts a default as "not given", so an argument that has one cannot be required.
+            Some(long) if self.given.contains_key(long) => {
+                let values: Vec<_> = self.accepted(long).cloned().collect();
+                let secret = arg.is_hide_env_values_set();
+                let arg = arg.required(false).hide_default_value(secret).env(Resettable::Reset);
+                arg.default_values(values)
+            }
+            _ => arg,
+        });
         command.mut_subcommands(|subcommand| self.set_defaults(subcommand))
     }
 
-    fn look_up(&self, arg: &Arg, long: &str) -> Result<Option<Value>, ConfigError> {
+    fn look_up(&self, arg: &Arg, long: &str, problems: &mut Vec<ConfigError>) -> Vec<Given> {
         let mut layers = Vec::new();
         if let Some(file) = &self.file
             && let Some(values) = file.values.get(long)
         {
             let source = Source::ConfigFile { key: long.to_owned(), path: file.path.clone() };
-            layers.push(Value { source, values: values.clone() });
+            layers.push(Given { source, values: values.clone() });
         }
         let is_map = long == PROPERTY_FLAG;
         let split = |text: OsString| match text.to_str() {
@@ -126,24 +153,26 @@ impl<'a> Layers<'a> {
         };
         if let Some(variable) = arg.get_env().and_then(|name| name.to_str()) {
             if arg.is_hide_env_values_set() {
-                layers.extend(
-                    self.named_file(variable)?
-                        .map(|(source, text)| Value { source, values: split(text) }),
-                );
+                match self.named_file(variable) {
+                    Ok(named) => layers
+                        .extend(named.map(|(source, text)| Given { source, values: split(text) })),
+                    Err(problem) => problems.push(problem),
+                }
             }
-            if let Some(text) = (self.env)(variable) {
-                layers.push(Value {
+            if let Some(text) = self.env.get(variable) {
+                layers.push(Given {
                     source: Source::Environment(variable.to_owned()),
-                    values: split(text),
+                    values: split(text.clone()),
                 });
             }
         }
-        Ok(if is_map { merge(layers) } else { layers.pop() })
+        // The highest wins, except that properties are merged: there the last of a name does.
+        if is_map { layers } else { layers.pop().into_iter().collect() }
     }
 
     fn named_file(&self, variable: &str) -> Result<Option<(Source, OsString)>, ConfigError> {
         let variable = format!("{variable}_FILE");
-        let Some(path) = (self.env)(&variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+        let Some(path) = self.env.get(&variable).filter(|path| !path.is_empty()).map(PathBuf::from)
         else {
             return Ok(None);
         };
@@ -156,12 +185,4 @@ impl<'a> Layers<'a> {
             Err(source) => Err(ConfigError::UnreadableSecret { variable, path, source }),
         }
     }
-}
-
-/// Lowest layer first, since the last of a name wins; named after the highest.
-fn merge(layers: Vec<Value>) -> Option<Value> {
-    layers.into_iter().reduce(|mut all, layer| {
-        all.values.extend(layer.values);
-        Value { source: layer.source, values: all.values }
-    })
 }

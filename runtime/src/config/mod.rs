@@ -11,29 +11,42 @@
 //! Kafka properties are a map: they are merged by name over all these places instead of one place winning whole, so
 //! that a password can stay in its file while everything else is elsewhere.
 
+mod effective;
+mod environment;
 mod error;
 mod file;
 mod layers;
+mod mask;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, Parser};
+use clap::{Arg, Command, CommandFactory, Parser};
 
+use crate::commands::{self, Common};
 use crate::exit::{self, ExitCode};
-use error::ConfigError;
+pub(crate) use effective::{Effective, effective};
+pub(crate) use environment::Environment;
+pub(crate) use error::ConfigError;
 use layers::Layers;
 
-const CONFIG_FLAG: &str = "config";
+pub(crate) const CONFIG_FLAG: &str = "config";
 const CONFIG_ENV: &str = "AUDIT_CONFIG";
 
-/// Reads the options of this process. Adds `--config` to them.
+/// Reads the options of this process. Adds `--config` to them, and the commands that every binary has ([`commands`]):
+/// if one of those is asked for, it is answered here and ends the process, as `--help` does.
 ///
 /// Whatever is wrong ends the process: one line on stderr that names the flag, variable or key, exit code 2.
 #[must_use]
 pub fn parse<C: Parser>() -> C {
-    match layered(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let env = Environment::of_process();
+    if let Some((common, globals)) = Common::asked_for(with_file(C::command()), &args) {
+        let code = common.run(&with_file(C::command()), globals, &env);
+        std::process::exit(u8::from(code).into())
+    }
+    match layered(args, &env) {
         Ok(options) => options,
         Err(ConfigError::Shown(help)) => help.exit(),
         Err(error) => {
@@ -43,44 +56,63 @@ pub fn parse<C: Parser>() -> C {
     }
 }
 
-type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
-fn layered<C: Parser>(mut args: Vec<OsString>, env: Environment<'_>) -> Result<C, ConfigError> {
-    let command = C::command().arg(
-        Arg::new(CONFIG_FLAG)
-            .long(CONFIG_FLAG)
-            .env(CONFIG_ENV)
-            .value_name("FILE")
-            .global(true)
-            .help("Configuration file (TOML); its keys are the long names of the flags"),
-    );
-    // Help and version must work whatever the state of the configuration.
-    if let Err(error) = command.clone().try_get_matches_from(&args) {
-        use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-        if matches!(
-            error.kind(),
-            DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand
-        ) {
-            return Err(ConfigError::Shown(error));
-        }
+/// Logs a warning for each environment variable whose name is nearly, but not quite, that of an option: it would
+/// otherwise be as if it were not set. To be called once logging has started.
+pub fn warn_of_misspelt_variables<C: CommandFactory>() {
+    for problem in Environment::of_process().misspelt(&with_file(C::command())) {
+        tracing::warn!("{problem}");
     }
-    let file = config_path(&args, env).map(|path| file::read(&path, &command)).transpose()?;
-    let layers = Layers::collect(&command, env, file)?;
-    let command = layers.apply(command, &mut args);
+}
+
+fn layered<C: Parser>(mut args: Vec<OsString>, env: &Environment) -> Result<C, ConfigError> {
+    let command = with_file(C::command());
+    // Help and version must work whatever the state of the configuration.
+    if let Err(error) = commands::augment(command.clone()).try_get_matches_from(&args)
+        && is_answer(&error)
+    {
+        return Err(ConfigError::Shown(error));
+    }
+    let (layers, problems) = Layers::collect(&command, env, config_path(&args, env));
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem);
+    }
+    let command = commands::augment(layers.apply(command, &mut args));
     let matches = command
         .try_get_matches_from(&args)
         .map_err(|error| ConfigError::from_clap(&error, &layers, &args))?;
     C::from_arg_matches(&matches).map_err(|error| ConfigError::from_clap(&error, &layers, &args))
 }
 
+fn with_file(command: Command) -> Command {
+    command.arg(
+        Arg::new(CONFIG_FLAG)
+            .long(CONFIG_FLAG)
+            .env(CONFIG_ENV)
+            .value_name("FILE")
+            .global(true)
+            // Else it would be under the heading of whatever was declared last.
+            .help_heading(None::<&str>)
+            .help("Configuration file (TOML); its keys are the long names of the flags"),
+    )
+}
+
+/// Whether clap's "error" is what was asked for.
+fn is_answer(error: &clap::Error) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
 /// The configuration file has to be known before the rest can be parsed.
-fn config_path(args: &[OsString], env: Environment<'_>) -> Option<PathBuf> {
+fn config_path(args: &[OsString], env: &Environment) -> Option<PathBuf> {
     let from_flag =
         position(args, CONFIG_FLAG).and_then(|at| match args[at].to_str()?.split_once('=') {
             Some((_, path)) => Some(OsString::from(path)),
             None => args.get(at + 1).cloned(),
         });
-    from_flag.or_else(|| env(CONFIG_ENV)).filter(|path| !path.is_empty()).map(PathBuf::from)
+    from_flag
+        .or_else(|| env.get(CONFIG_ENV).cloned())
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 /// Where the flag first stands on the command line.

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -49,10 +48,9 @@ fn url(text: &str) -> Result<String, String> {
 }
 
 fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Cli, String> {
-    let env: HashMap<_, _> =
-        env.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(*value))).collect();
+    let env = env.iter().copied().collect();
     let args = std::iter::once("test").chain(args.iter().copied()).map(OsString::from).collect();
-    layered(args, &|name| env.get(name).cloned()).map_err(|error| error.to_string())
+    layered(args, &env).map_err(|error| error.to_string())
 }
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Run {
@@ -219,8 +217,7 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn help_needs_no_configuration() {
-    let error = layered::<Cli>(vec!["test".into(), "run".into(), "--help".into()], &|name| {
-        (name == "AUDIT_CONFIG").then(|| "/nowhere/x.toml".into())
-    });
+    let env = [("AUDIT_CONFIG", "/nowhere/x.toml")].into_iter().collect();
+    let error = layered::<Cli>(vec!["test".into(), "run".into(), "--help".into()], &env);
     assert!(matches!(error, Err(ConfigError::Shown(_))));
 }

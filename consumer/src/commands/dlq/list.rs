@@ -3,18 +3,15 @@
 use std::io::Write;
 
 use audit_runtime::exit::ExitCode;
+use audit_runtime::format::{Format, print};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use crate::commands::format::{Format, print};
 use crate::database::{self, DatabaseOptions, describe};
 
 /// Options of `dlq list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    #[command(flatten)]
-    database: DatabaseOptions,
-
     /// Resolved ones as well
     #[arg(long)]
     all: bool,
@@ -26,6 +23,9 @@ pub(super) struct Options {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    #[command(flatten)]
+    database: DatabaseOptions,
 }
 
 #[derive(Serialize)]

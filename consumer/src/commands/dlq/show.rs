@@ -5,18 +5,15 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use audit_runtime::exit::ExitCode;
+use audit_runtime::format::Format;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::commands::format::Format;
 use crate::database::{self, DatabaseOptions, describe};
 
 /// Options of `dlq show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    #[command(flatten)]
-    database: DatabaseOptions,
-
     /// Which one, as `dlq list` names it
     #[arg(value_name = "TOPIC:PARTITION:OFFSET")]
     place: Place,
@@ -24,6 +21,9 @@ pub(super) struct Options {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    #[command(flatten)]
+    database: DatabaseOptions,
 }
 
 #[derive(Debug, Clone)]
