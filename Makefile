@@ -1,6 +1,6 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-other-versions lint fmt clean
+.PHONY: help setup demo bench test test-other-versions lint fmt docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ lint: ## Check formatting, lints and, where cargo-deny is installed, dependencie
 
 fmt: ## Format the code
 	cargo fmt --all
+
+docs: ## Bring docs/configuration.md up to date with the options of both binaries
+	cargo build --workspace --bins
+	UPDATE_DOCS=1 cargo test --package audit-tests --test e2e -- docs::
 
 clean: ## Remove what was built; keeps the Apache Kafka that setup has fetched
 	cargo clean

@@ -49,7 +49,8 @@ pub fn print<T: Serialize>(out: &mut impl Write, format: Format, rows: &[T]) -> 
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().map(|column| column.to_uppercase()));
     for row in &rows {
-        table.add_row(cells(row));
+        // A cell is one line, so that a row is one.
+        table.add_row(cells(row).into_iter().map(|cell| cell.replace('\n', "\\n")));
     }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
@@ -100,6 +101,14 @@ mod tests {
         let rows: Value = serde_json::from_str(&printed(Format::Json)).unwrap();
         assert_eq!(rows[0]["count"], 1);
         assert_eq!(rows[1]["count"], Value::Null);
+    }
+
+    #[test]
+    fn a_value_of_many_lines_stays_on_its_row() {
+        let mut out = Vec::new();
+        print(&mut out, Format::Table, &[Line { name: "a\nb", count: None }]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() == 2 && text.contains("a\\nb"), "{text}");
     }
 
     #[test]

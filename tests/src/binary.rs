@@ -142,8 +142,11 @@ impl Output {
     }
 }
 
-/// Cargo puts the binaries of the workspace beside the `deps` directory of the test executables.
-fn built(name: &str) -> Result<PathBuf> {
+/// Where a binary of the workspace is: Cargo puts them beside the `deps` directory of the test executables.
+///
+/// # Errors
+/// It is not built.
+pub fn built(name: &str) -> Result<PathBuf> {
     let us = env::current_exe().context("find the test executable")?;
     let directory = us
         .ancestors()

@@ -15,7 +15,7 @@ pub(crate) enum Command {
     /// Show what a command would be told: each option, its value and where that comes from
     ///
     /// Without a command it is about the first that --help lists. Secrets are hidden. What is wrong is told on standard
-    /// error; `config check` looks for more.
+    /// error (exit code 3) and the rest is shown all the same; `config check` looks for more.
     Show(show::Options),
     /// Check the configuration without using it; exit code 3 if something is wrong
     ///

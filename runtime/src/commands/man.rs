@@ -24,7 +24,8 @@ impl Options {
                 })?,
             None => {
                 let mut page = Vec::new();
-                clap_mangen::Man::new(program.whole()).render(&mut page)?;
+                clap_mangen::Man::new(program.whole().disable_help_subcommand(true))
+                    .render(&mut page)?;
                 print(&page)?;
             }
         }

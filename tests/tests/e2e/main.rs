@@ -2,7 +2,9 @@
 
 mod broker;
 mod cli;
+mod config;
 mod database;
+mod docs;
 mod gateway;
 mod group;
 mod harness;

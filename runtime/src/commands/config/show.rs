@@ -27,9 +27,9 @@ impl Options {
         let mut out = Vec::new();
         format::print(&mut out, self.format, &settings)?;
         print(&out)?;
-        for problem in problems {
-            exit::print_error(&problem);
+        for problem in &problems {
+            exit::print_error(problem);
         }
-        Ok(ExitCode::Fine)
+        Ok(if problems.is_empty() { ExitCode::Fine } else { ExitCode::ProblemsFound })
     }
 }
