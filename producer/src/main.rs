@@ -3,6 +3,7 @@
 mod gateway;
 mod topic;
 
+use audit_runtime::config::Check;
 use audit_runtime::exit::ExitCode;
 use audit_runtime::{config, exit, healthcheck, logging};
 use clap::{Parser, Subcommand};
@@ -19,6 +20,15 @@ struct Cli {
 
     #[command(subcommand)]
     command: Command,
+}
+
+impl Check for Cli {
+    fn check(&self) -> Vec<anyhow::Error> {
+        match &self.command {
+            Command::Gateway(options) => options.check(),
+            Command::Topic(_) => Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

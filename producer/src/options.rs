@@ -50,6 +50,16 @@ impl Default for PublisherOptions {
 }
 
 impl PublisherOptions {
+    /// Whether a publisher could be made of these options, as far as can be told without making one.
+    ///
+    /// # Errors
+    /// What [`AuditPublisher::new`](crate::AuditPublisher::new) would refuse.
+    pub fn check(&self) -> Result<(), SetupError> {
+        self.check_source()?;
+        self.client_config()?.create_native_config()?;
+        Ok(())
+    }
+
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline.clamp(Duration::from_millis(100), Duration::from_secs(86_400))
     }

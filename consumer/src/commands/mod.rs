@@ -4,6 +4,7 @@ pub mod dlq;
 pub mod migrate;
 pub mod run;
 
+use audit_runtime::config::Check;
 use audit_runtime::logging::LogOptions;
 
 /// Moves audit events from Kafka into PostgreSQL, exactly once.
@@ -19,6 +20,15 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Check for Cli {
+    fn check(&self) -> Vec<anyhow::Error> {
+        match &self.command {
+            Command::Run(options) => options.check(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// The subcommands.

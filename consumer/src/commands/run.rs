@@ -77,6 +77,21 @@ pub struct Options {
     admin: AdminOptions,
 }
 
+impl Options {
+    /// What keeps `run` from starting whatever the servers say.
+    pub(super) fn check(&self) -> Vec<anyhow::Error> {
+        let kafka = || {
+            let config = kafka::group_config(&self.kafka, &self.group).map_err(UsageError)?;
+            config.create_native_config().map(drop).map_err(kafka::setup_error)
+        };
+        let lost = || {
+            lost::accepted(&self.accept_lost, self.reason.as_deref(), &self.kafka.topic).map(drop)
+        };
+        let database = || Database::new(&self.database.database_url, 1).map(drop);
+        [kafka(), lost(), database()].into_iter().filter_map(Result::err).collect()
+    }
+}
+
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors

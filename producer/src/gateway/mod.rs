@@ -33,6 +33,7 @@ use audit_runtime::exit::{ExitCode, UsageError};
 use audit_runtime::kafka::KafkaOptions;
 use audit_runtime::{admin, duration, listen, metrics as process_metrics, signals};
 use axum::middleware::map_response_with_state;
+use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use routes::Gateway;
@@ -87,21 +88,32 @@ struct Limits {
     idle_timeout: Duration,
 }
 
+impl Options {
+    fn publisher(&self, registry: Option<Registry>) -> PublisherOptions {
+        PublisherOptions {
+            brokers: self.kafka.brokers.clone(),
+            topic: self.kafka.topic.clone(),
+            source: self.source.clone(),
+            deadline: self.deadline,
+            queue_bytes: usize::from(self.queue_mib) * 1024 * 1024,
+            properties: self.kafka.properties(),
+            registry,
+        }
+    }
+
+    /// What keeps the gateway from starting whatever Kafka says.
+    pub(crate) fn check(&self) -> Vec<anyhow::Error> {
+        self.publisher(None).check().err().map(anyhow::Error::from).into_iter().collect()
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, then finishes what it has accepted.
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
     let health = Health::new();
-    let publisher = AuditPublisher::new(&PublisherOptions {
-        brokers: options.kafka.brokers.clone(),
-        topic: options.kafka.topic.clone(),
-        source: options.source.clone(),
-        deadline: options.deadline,
-        queue_bytes: usize::from(options.queue_mib) * 1024 * 1024,
-        properties: options.kafka.properties(),
-        registry: Some(registry.clone()),
-    })
-    .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
+    let publisher = AuditPublisher::new(&options.publisher(Some(registry.clone())))
+        .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
     let gateway = Gateway::new(
         publisher.clone(),
         &options.source,

@@ -27,12 +27,14 @@ pub(crate) enum Common {
 }
 
 /// What the commands are about: a binary and the flags that any command of it takes.
-struct Program<'a> {
+pub(crate) struct Program<'a> {
     /// Without the commands of this module.
-    command: &'a Command,
+    pub(crate) command: &'a Command,
     /// Flags that are every command's, given in front of the words of a command that is looked at.
-    globals: Vec<OsString>,
-    env: &'a Environment,
+    pub(crate) globals: Vec<OsString>,
+    pub(crate) env: &'a Environment,
+    /// What the binary has to say against options that were understood.
+    pub(crate) check: &'a dyn Fn(&ArgMatches) -> Vec<anyhow::Error>,
 }
 
 /// Adds the commands to a binary's own.
@@ -50,17 +52,11 @@ impl Common {
     }
 
     /// Runs the command to its end; what went wrong is one line on stderr.
-    pub(crate) fn run(
-        self,
-        command: &Command,
-        globals: Vec<OsString>,
-        env: &Environment,
-    ) -> ExitCode {
-        let program = Program { command, globals, env };
+    pub(crate) fn run(self, program: &Program<'_>) -> ExitCode {
         let result = match self {
-            Self::Config(command) => command.run(&program),
-            Self::Completions(options) => options.run(&program),
-            Self::Man(options) => options.run(&program),
+            Self::Config(command) => command.run(program),
+            Self::Completions(options) => options.run(program),
+            Self::Man(options) => options.run(program),
         };
         match result {
             Ok(code) => code,

@@ -26,6 +26,8 @@ pub(crate) struct Setting {
 pub(crate) struct Effective {
     /// None if the command line itself cannot be understood.
     pub(crate) settings: Option<Vec<Setting>>,
+    /// What clap makes of it all; as the settings, none if it cannot.
+    pub(crate) matches: Option<ArgMatches>,
     pub(crate) problems: Vec<ConfigError>,
 }
 
@@ -69,8 +71,8 @@ pub(crate) fn effective(
             break None;
         }
     };
-    let settings = matches.map(|matches| settings(command, path, &matches, &layers));
-    Ok(Effective { settings, problems })
+    let settings = matches.as_ref().map(|matches| settings(command, path, matches, &layers));
+    Ok(Effective { settings, matches, problems })
 }
 
 fn without_required(command: Command) -> Command {

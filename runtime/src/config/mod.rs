@@ -22,9 +22,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
-use crate::commands::{self, Common};
+use crate::commands::{self, Common, Program};
 use crate::exit::{self, ExitCode};
 pub(crate) use effective::{Effective, effective};
 pub(crate) use environment::Environment;
@@ -34,17 +34,28 @@ use layers::Layers;
 pub(crate) const CONFIG_FLAG: &str = "config";
 const CONFIG_ENV: &str = "AUDIT_CONFIG";
 
+/// Options that can be wrong in ways that only using them shows.
+pub trait Check {
+    /// What is wrong with them, as far as can be told without contacting anything. For `config check`.
+    fn check(&self) -> Vec<anyhow::Error>;
+}
+
 /// Reads the options of this process. Adds `--config` to them, and the commands that every binary has ([`commands`]):
 /// if one of those is asked for, it is answered here and ends the process, as `--help` does.
 ///
 /// Whatever is wrong ends the process: one line on stderr that names the flag, variable or key, exit code 2.
 #[must_use]
-pub fn parse<C: Parser>() -> C {
+pub fn parse<C: Parser + Check>() -> C {
     let args: Vec<OsString> = std::env::args_os().collect();
     let env = Environment::of_process();
     if let Some((common, globals)) = Common::asked_for(with_file(C::command()), &args) {
-        let code = common.run(&with_file(C::command()), globals, &env);
-        std::process::exit(u8::from(code).into())
+        let command = with_file(C::command());
+        let check = |matches: &ArgMatches| match C::from_arg_matches(matches) {
+            Ok(options) => options.check(),
+            Err(error) => vec![error.into()],
+        };
+        let program = Program { command: &command, globals, env: &env, check: &check };
+        std::process::exit(u8::from(common.run(&program)).into())
     }
     match layered(args, &env) {
         Ok(options) => options,

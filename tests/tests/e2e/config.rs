@@ -159,6 +159,27 @@ async fn everything_that_is_wrong_is_found_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_only_shows_in_use_is_found_before_it() -> Result<()> {
+    let run = binary("audit-consumer", "config check run")
+        .env("AUDIT_KAFKA_PROPERTIES", format!("sasl.pasword={SECRET}"))
+        .env("AUDIT_DATABASE_URL", "postgres://db/a?sslmode=verify-full&sslrootcert=/nowhere.pem")
+        .run()
+        .await?;
+    problems(&run, &["sasl.pasword", "/nowhere.pem"]);
+    let assignor = "config check run --kafka-property partition.assignment.strategy=range";
+    problems(&binary("audit-consumer", assignor).run().await?, &["only cooperative-sticky"]);
+    for (flags, expected) in [
+        ("--kafka-property acks=1", "acks must be all"),
+        ("--kafka-property no.such=1", "no.such"),
+        ("--source a|b", "URI reference"),
+    ] {
+        let check = binary("audit-producer", &format!("config check gateway {flags}"));
+        problems(&check.run().await?, &[expected]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn variables_of_others_are_left_alone() -> Result<()> {
     let [producer, consumer] = [variables(BINARIES[0]).await?, variables(BINARIES[1]).await?];
     for (name, own, other) in

@@ -16,26 +16,36 @@ pub(crate) struct Options {
 impl Options {
     pub(super) fn run(&self, program: &Program<'_>) -> anyhow::Result<ExitCode> {
         let (path, effective) = self.target.effective(program)?;
-        let mut problems = effective.problems;
+        let mut problems = lines(&effective.problems);
+        if problems.is_empty()
+            && let Some(matches) = &effective.matches
+        {
+            problems.extend((program.check)(matches).iter().map(|error| format!("{error:#}")));
+        }
         if !self.target.is_given() {
             for other in target::leaves(program.command).iter().filter(|other| **other != path) {
                 let of_other =
                     config::effective(program.command, other, &program.globals, program.env)?;
                 // Nobody asked whether that command could be started.
                 let missing = |problem: &ConfigError| matches!(problem, ConfigError::Missing(_));
-                problems.extend(of_other.problems.into_iter().filter(|problem| !missing(problem)));
+                problems
+                    .extend(lines(of_other.problems.iter().filter(|problem| !missing(problem))));
             }
         }
-        problems.extend(program.env.misspelt(program.command));
+        problems.extend(lines(&program.env.misspelt(program.command)));
         report(&problems)
     }
 }
 
+fn lines<'a>(problems: impl IntoIterator<Item = &'a ConfigError>) -> Vec<String> {
+    problems.into_iter().map(ToString::to_string).collect()
+}
+
 /// One line for each problem; several commands may have the same.
-fn report(problems: &[ConfigError]) -> anyhow::Result<ExitCode> {
+fn report(problems: &[String]) -> anyhow::Result<ExitCode> {
     let mut lines = String::new();
     for problem in problems {
-        let line = exit::one_line(&problem.to_string());
+        let line = exit::one_line(problem);
         if !lines.lines().any(|known| known == line) {
             writeln!(lines, "{line}")?;
         }
