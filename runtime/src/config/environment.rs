@@ -86,6 +86,7 @@ mod tests {
     fn misspelt(names: &[&str]) -> Vec<String> {
         let command = Command::new("test")
             .arg(Arg::new("brokers").long("brokers").env("AUDIT_BROKERS"))
+            .arg(Arg::new("sort").long("sort").env("AUDIT_SORT"))
             .subcommand(
                 Command::new("run")
                     .arg(Arg::new("log").long("log").env("AUDIT_LOG"))
@@ -115,9 +116,10 @@ mod tests {
 
     #[test]
     fn service_links_are_left_alone() {
-        let links =
-            ["AUDIT_BROKE_SERVICE_HOST", "AUDIT_SERVICE_HOST", "AUDIT_PORT", "AUDIT_PORT_80_TCP"];
+        // Those of a Service named audit.
+        let links = ["AUDIT_SERVICE_HOST", "AUDIT_SERVICE_PORT", "AUDIT_PORT", "AUDIT_PORT_80_TCP"];
         let none: [&str; 0] = [];
         assert_eq!(misspelt(&links), none);
+        assert_eq!(misspelt(&links[1..]).len(), 1, "AUDIT_PORT without such a Service");
     }
 }

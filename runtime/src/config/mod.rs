@@ -40,8 +40,8 @@ pub trait Check {
     fn check(&self) -> Vec<anyhow::Error>;
 }
 
-/// Reads the options of this process. Adds `--config` to them, and the commands that every binary has ([`commands`]):
-/// if one of those is asked for, it is answered here and ends the process, as `--help` does.
+/// Reads the options of this process. Adds `--config` to them, and the commands that every binary has (`config`,
+/// `completions`, `man`): if one of those is asked for, it is answered here and ends the process, as `--help` does.
 ///
 /// Whatever is wrong ends the process: one line on stderr that names the flag, variable or key, exit code 2.
 #[must_use]
