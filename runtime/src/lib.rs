@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod build_info;
+mod commands;
 pub mod config;
 pub mod duration;
 pub mod exit;
@@ -16,4 +17,3 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod signals;
-mod commands;
