@@ -1,10 +1,17 @@
 //! How results are printed: a table for people, JSON and CSV for programs.
 
+mod cell;
+mod rows;
+
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, TableStyle};
-use serde::Serialize;
-use serde_json::Value;
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
+
+pub use cell::{Cell, one_line};
+pub use rows::Rows;
+
+/// The most characters of a cell in a table; JSON and CSV always have all of it.
+const TABLE_CELL: usize = 100;
 
 /// The shape of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -17,102 +24,91 @@ pub enum Format {
     Csv,
 }
 
-/// Prints rows; the fields' names are the columns.
+/// Prints rows, or only the names of their columns where there are none (JSON: an empty array).
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn print<T: Serialize>(out: &mut impl Write, format: Format, rows: &[T]) -> io::Result<()> {
-    let rows: Vec<Value> = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-    if format == Format::Json {
-        serde_json::to_writer_pretty(&mut *out, &rows)?;
-        return writeln!(out);
-    }
-    let columns: Vec<&String> =
-        rows.first().and_then(Value::as_object).into_iter().flat_map(|row| row.keys()).collect();
-    let cells = |row: &Value| columns.iter().map(|column| cell(&row[*column])).collect::<Vec<_>>();
-    if format == Format::Csv {
-        writeln!(
-            out,
-            "{}",
-            columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(",")
-        )?;
-        for row in &rows {
-            writeln!(
-                out,
-                "{}",
-                cells(row).iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
-            )?;
+pub fn print(out: &mut impl Write, format: Format, rows: &Rows) -> io::Result<()> {
+    match format {
+        Format::Table => write!(out, "{}", table(rows)),
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, rows)?;
+            writeln!(out)
         }
-        return Ok(());
+        Format::Csv => csv(out, rows),
     }
+}
+
+/// The rows as aligned columns, with a line end after each.
+pub fn table(rows: &Rows) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(columns.iter().map(|column| column.to_uppercase()));
-    for row in &rows {
-        // A cell is one line, so that a row is one.
-        table.add_row(cells(row).into_iter().map(|cell| cell.replace('\n', "\\n")));
+    table.set_header(rows.columns.iter().map(|column| column.to_uppercase()));
+    for row in &rows.rows {
+        table.add_row(row.iter().map(|cell| {
+            let alignment =
+                if cell.is_number() { CellAlignment::Right } else { CellAlignment::Left };
+            comfy_table::Cell::new(cell.short(TABLE_CELL)).set_alignment(alignment)
+        }));
     }
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn csv(out: &mut impl Write, rows: &Rows) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(&rows.columns)?;
+    for row in &rows.rows {
+        csv.write_record(row.iter().map(Cell::field))?;
     }
-}
-
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
+    csv.flush()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Serialize)]
-    struct Line {
-        name: &'static str,
-        count: Option<i32>,
+    fn printed(format: Format, rows: Vec<Vec<Cell>>) -> String {
+        let mut out = Vec::new();
+        let rows = Rows { columns: vec!["name".into(), "count".into()], rows };
+        print(&mut out, format, &rows).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
-    fn printed(format: Format) -> String {
-        let mut out = Vec::new();
-        let lines = [Line { name: "a,\"b\"", count: Some(1) }, Line { name: "c", count: None }];
-        print(&mut out, format, &lines).unwrap();
-        String::from_utf8(out).unwrap()
+    fn some() -> Vec<Vec<Cell>> {
+        vec![
+            vec![Cell::Text("a,\"b\"".into()), Cell::Integer(1)],
+            vec![Cell::Text("c\u{1b}[2J\n".into()), Cell::Null],
+        ]
     }
 
     #[test]
     fn csv_quotes_what_needs_it() {
-        assert_eq!(printed(Format::Csv), "name,count\n\"a,\"\"b\"\"\",1\nc,\n");
+        let text = printed(Format::Csv, some());
+        assert_eq!(text, "name,count\n\"a,\"\"b\"\"\",1\n\"c\u{1b}[2J\n\",\n");
     }
 
     #[test]
     fn json_is_an_array_of_objects() {
-        let rows: Value = serde_json::from_str(&printed(Format::Json)).unwrap();
-        assert_eq!(rows[0]["count"], 1);
-        assert_eq!(rows[1]["count"], Value::Null);
-    }
-
-    #[test]
-    fn a_value_of_many_lines_stays_on_its_row() {
-        let mut out = Vec::new();
-        print(&mut out, Format::Table, &[Line { name: "a\nb", count: None }]).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.lines().count() == 2 && text.contains("a\\nb"), "{text}");
+        let rows: serde_json::Value = serde_json::from_str(&printed(Format::Json, some())).unwrap();
+        assert_eq!(
+            rows,
+            serde_json::json!([
+                {"name": "a,\"b\"", "count": 1},
+                {"name": "c\u{1b}[2J\n", "count": null},
+            ])
+        );
     }
 
     #[test]
     fn a_table_has_a_head_and_a_line_per_row() {
-        assert_eq!(printed(Format::Table).lines().count(), 3);
+        let text = printed(Format::Table, some());
+        assert_eq!(text, " NAME           COUNT\n a,\"b\"              1\n c\\u{1b}[2J\\n   -\n");
+    }
+
+    #[test]
+    fn without_rows_there_are_still_columns() {
+        assert_eq!(printed(Format::Csv, vec![]), "name,count\n");
+        assert_eq!(printed(Format::Json, vec![]), "[]\n");
+        assert_eq!(printed(Format::Table, vec![]), " NAME   COUNT\n");
     }
 }

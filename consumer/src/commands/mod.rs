@@ -2,6 +2,7 @@
 
 pub mod dlq;
 pub mod migrate;
+pub mod report;
 pub mod run;
 
 use audit_runtime::config::Check;
@@ -40,6 +41,8 @@ pub enum Command {
     Migrate(migrate::Options),
     /// Look at dead letters
     Dlq(dlq::Options),
+    /// Look at what was stored: summaries, one execution, one remediation
+    Report(report::Options),
     /// Ask whether the consumer on this machine is ready
     Healthcheck(audit_runtime::healthcheck::Options),
 }

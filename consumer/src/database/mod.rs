@@ -3,10 +3,12 @@
 mod error;
 mod options;
 mod pool;
+mod rows;
 mod schema;
 mod tls;
 
 pub use error::{describe, describe_pool, sqlstate};
 pub use options::{DatabaseOptions, DatabaseUrl, InvalidDatabaseUrl};
 pub use pool::{Database, connect_once};
+pub use rows::rows;
 pub use schema::{SchemaError, check_schema, migrate};

@@ -81,6 +81,22 @@ impl std::str::FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The same for sessions that only read, on a standby as well as on the primary, with this limit for a
+    /// statement (zero: none).
+    #[must_use]
+    pub fn read_only(&self, statement_timeout: Duration) -> Self {
+        let mut url = self.clone();
+        // PostgreSQL has no longer one: 24 days.
+        let timeout = statement_timeout.as_millis().min(i32::MAX.unsigned_abs().into());
+        // The last of several settings counts.
+        url.config.options(format!(
+            "{} -c default_transaction_read_only=on -c statement_timeout={timeout}",
+            self.config.get_options().unwrap_or_default(),
+        ));
+        url.config.target_session_attrs(TargetSessionAttrs::Any);
+        url
+    }
+
     /// Host, port and database, for messages.
     pub fn place(&self) -> String {
         let hosts: Vec<_> = self
@@ -200,6 +216,19 @@ mod tests {
         assert!(error.contains("postgres://USER") && !error.contains("s3cret"), "{error}");
         let error = "postgres://u@db/a?sslcert=x".parse::<DatabaseUrl>().unwrap_err();
         assert_eq!(error, InvalidDatabaseUrl::HalfClientCertificate);
+    }
+
+    #[test]
+    fn readers_keep_the_options_of_the_url_and_add_theirs() {
+        let url: DatabaseUrl = "postgres://u@db/a?options=-c%20work_mem=1MB".parse().unwrap();
+        let options =
+            |timeout| url.read_only(timeout).config.get_options().unwrap_or_default().to_owned();
+        let short = options(Duration::from_secs(3));
+        assert!(
+            short.contains("work_mem=1MB") && short.ends_with("statement_timeout=3000"),
+            "{short}"
+        );
+        assert!(options(Duration::MAX).ends_with("statement_timeout=2147483647"));
     }
 
     #[test]

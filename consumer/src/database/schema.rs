@@ -1,6 +1,6 @@
 //! Which schema the database has, and bringing it up to date.
 
-use audit_schema::migrations::{MIGRATIONS, OLDEST_SCHEMA, SCHEMA_VERSION};
+use audit_schema::migrations::{MIGRATIONS, SCHEMA_VERSION};
 use refinery::{Migration, Runner};
 use tokio_postgres::error::SqlState;
 
@@ -9,17 +9,22 @@ use super::error::describe;
 /// Any number that no other tool uses for its advisory locks: "audit" in ASCII.
 const MIGRATION_LOCK: i64 = 0x61_75_64_69_74;
 
-/// Why `run` does not accept the database's schema.
+/// Why a command does not accept the database's schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// No table of ours is there.
     #[error("the database has no audit schema; run `audit-consumer migrate`")]
     Missing,
-    /// The schema is older than this binary can work with.
+    /// The schema is older than the command can work with.
     #[error(
-        "the database has schema version {0}, this binary needs at least {OLDEST_SCHEMA}; run `audit-consumer migrate`"
+        "the database has schema version {version}, this command needs at least {oldest}; run `audit-consumer migrate`"
     )]
-    TooOld(i32),
+    TooOld {
+        /// What the database has.
+        version: i32,
+        /// What the command needs.
+        oldest: i32,
+    },
     /// The schema shuts out binaries as old as this one.
     #[error(
         "the database's schema works with binaries of schema version {0} and later, this one has {SCHEMA_VERSION}; use a newer binary"
@@ -63,11 +68,11 @@ pub async fn migrate(client: &mut tokio_postgres::Client) -> anyhow::Result<Vec<
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
-/// Whether this binary and the database's schema fit.
+/// Whether this binary and the database's schema fit, for a command that needs at least version `oldest`.
 ///
 /// # Errors
 /// [`SchemaError`], with what to do.
-pub async fn check_schema(client: &tokio_postgres::Client) -> Result<(), SchemaError> {
+pub async fn check_schema(client: &tokio_postgres::Client, oldest: i32) -> Result<(), SchemaError> {
     let sql = "SELECT (SELECT max(version) FROM refinery_schema_history), (SELECT oldest_binary FROM audit_schema_support)";
     let row = match client.query_one(sql, &[]).await {
         Ok(row) => row,
@@ -78,8 +83,8 @@ pub async fn check_schema(client: &tokio_postgres::Client) -> Result<(), SchemaE
     };
     let version = row.get::<_, Option<i32>>(0).ok_or(SchemaError::Missing)?;
     let oldest_binary = row.get::<_, Option<i32>>(1).ok_or(SchemaError::Missing)?;
-    if version < OLDEST_SCHEMA {
-        Err(SchemaError::TooOld(version))
+    if version < oldest {
+        Err(SchemaError::TooOld { version, oldest })
     } else if oldest_binary > SCHEMA_VERSION {
         Err(SchemaError::BinaryTooOld(oldest_binary))
     } else {

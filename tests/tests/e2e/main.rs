@@ -8,4 +8,5 @@ mod docs;
 mod gateway;
 mod group;
 mod harness;
+mod report;
 mod stream;

@@ -4,8 +4,6 @@ use std::io::Write;
 
 use audit_runtime::exit::ExitCode;
 use audit_runtime::format::{Format, print};
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
 
 use crate::database::{self, DatabaseOptions, describe};
 
@@ -28,41 +26,16 @@ pub(super) struct Options {
     database: DatabaseOptions,
 }
 
-#[derive(Serialize)]
-struct Letter {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    first_seen: String,
-    attempts: i32,
-    code: String,
-    error: String,
-    resolution: Option<String>,
-}
-
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (_, client) = database::connect_once(&options.database.database_url, 1).await?;
-    let sql = "SELECT topic, partition, \"offset\", first_seen, attempts, error_code, error_text, resolution \
+    let sql = "SELECT topic, partition, \"offset\", date_trunc('second', first_seen) AS first_seen, attempts, \
+               error_code AS code, error_text AS error, resolution \
                FROM audit_dead_letter WHERE $1 OR resolution IS NULL \
-               ORDER BY first_seen, topic, partition, \"offset\" LIMIT $2";
-    let rows = client
-        .query(sql, &[&options.all, &i64::from(options.limit)])
+               ORDER BY audit_dead_letter.first_seen, topic, partition, \"offset\" LIMIT $2";
+    let letters = database::rows(&client, sql, &[&options.all, &i64::from(options.limit)])
         .await
         .map_err(|error| anyhow::anyhow!("cannot read dead letters: {}", describe(&error)))?;
-    let letters: Vec<Letter> = rows
-        .iter()
-        .map(|row| Letter {
-            topic: row.get(0),
-            partition: row.get(1),
-            offset: row.get(2),
-            first_seen: row.get::<_, DateTime<Utc>>(3).to_rfc3339_opts(SecondsFormat::Secs, true),
-            attempts: row.get(4),
-            code: row.get(5),
-            error: row.get(6),
-            resolution: row.get(7),
-        })
-        .collect();
-    if letters.is_empty() && options.format == Format::Table {
+    if letters.rows.is_empty() && options.format == Format::Table {
         writeln!(std::io::stdout(), "no {}dead letters", if options.all { "" } else { "open " })?;
     } else {
         print(&mut std::io::stdout().lock(), options.format, &letters)?;

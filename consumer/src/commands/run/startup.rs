@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use audit_schema::migrations::OLDEST_SCHEMA;
 use deadpool_postgres::PoolError;
 use tracing::warn;
 
@@ -55,7 +56,7 @@ async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> 
         };
         Failure { error: database.unreachable(&error), may_pass }
     })?;
-    database::check_schema(&client).await.map_err(|error| {
+    database::check_schema(&client, OLDEST_SCHEMA).await.map_err(|error| {
         let may_pass = error.is_retriable();
         Failure { error: error.into(), may_pass }
     })?;

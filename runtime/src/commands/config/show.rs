@@ -4,7 +4,7 @@ use super::target::Target;
 use crate::commands::{Program, print};
 use crate::config::ConfigError;
 use crate::exit::{self, ExitCode};
-use crate::format::{self, Format};
+use crate::format::{self, Format, Rows};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -25,7 +25,7 @@ impl Options {
             return Err(last.into());
         };
         let mut out = Vec::new();
-        format::print(&mut out, self.format, &settings)?;
+        format::print(&mut out, self.format, &Rows::of(&settings)?)?;
         print(&out)?;
         for problem in &problems {
             exit::print_error(problem);
