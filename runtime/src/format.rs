@@ -45,11 +45,12 @@ pub fn table(rows: &Rows) -> String {
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(rows.columns.iter().map(|column| column.to_uppercase()));
     for row in &rows.rows {
-        table.add_row(row.iter().map(|cell| {
-            let alignment =
-                if cell.is_number() { CellAlignment::Right } else { CellAlignment::Left };
-            comfy_table::Cell::new(cell.short(TABLE_CELL)).set_alignment(alignment)
-        }));
+        table.add_row(row.iter().map(|cell| cell.short(TABLE_CELL)));
+    }
+    for (at, column) in table.column_iter_mut().enumerate() {
+        if rows.rows.iter().any(|row| row[at].is_number()) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
@@ -102,13 +103,13 @@ mod tests {
     #[test]
     fn a_table_has_a_head_and_a_line_per_row() {
         let text = printed(Format::Table, some());
-        assert_eq!(text, " NAME           COUNT\n a,\"b\"              1\n c\\u{1b}[2J\\n   -\n");
+        assert_eq!(text, " NAME          COUNT\n a,\"b\"             1\n c\\u{1b}[2J\\n      -\n");
     }
 
     #[test]
     fn without_rows_there_are_still_columns() {
         assert_eq!(printed(Format::Csv, vec![]), "name,count\n");
         assert_eq!(printed(Format::Json, vec![]), "[]\n");
-        assert_eq!(printed(Format::Table, vec![]), " NAME   COUNT\n");
+        assert_eq!(printed(Format::Table, vec![]), " NAME  COUNT\n");
     }
 }

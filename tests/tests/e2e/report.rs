@@ -4,6 +4,7 @@ use anyhow::Result;
 use audit_tests::{binary::Output, pipeline::Pipeline};
 
 mod model;
+mod plans;
 mod recompute;
 mod refusals;
 mod single;

@@ -17,9 +17,6 @@ const BY_ID: &str = "WHERE a.id = $1 AND a.created_at = \
 /// Options of `report execution`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    #[command(flatten)]
-    session: SessionOptions,
-
     /// The id of the execution
     #[arg(value_name = "ID", value_parser = parse_id)]
     id: Uuid,
@@ -27,6 +24,9 @@ pub(super) struct Options {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    #[command(flatten)]
+    session: SessionOptions,
 }
 
 fn parse_id(text: &str) -> Result<Uuid, &'static str> {

@@ -15,9 +15,6 @@ const BY_REMEDIATION: &str = "WHERE a.remediation_id = $1 ORDER BY a.created_at,
 /// Options of `report remediation`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    #[command(flatten)]
-    session: SessionOptions,
-
     /// The id of the remediation
     #[arg(value_name = "ID")]
     id: String,
@@ -29,6 +26,9 @@ pub(super) struct Options {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    #[command(flatten)]
+    session: SessionOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {

@@ -13,12 +13,12 @@ use crate::database::{self, DatabaseOptions, describe};
 /// The options all reports have.
 #[derive(Debug, clap::Args)]
 pub(super) struct SessionOptions {
-    #[command(flatten)]
-    database: DatabaseOptions,
-
     /// How long the database may work on the answer; 0s for as long as it takes
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = audit_runtime::duration::parse)]
     timeout: Duration,
+
+    #[command(flatten)]
+    database: DatabaseOptions,
 }
 
 pub(super) struct Session {

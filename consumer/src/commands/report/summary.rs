@@ -4,7 +4,7 @@ use std::io::Write;
 
 use audit_runtime::exit::ExitCode;
 use audit_runtime::format::{Format, one_line, print};
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 
 use super::limit::Limit;
 use super::session::SessionOptions;
@@ -13,9 +13,6 @@ use super::window::WindowOptions;
 /// Options of each summary. Two defaults differ between them: see [`super::Report`].
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    #[command(flatten)]
-    session: SessionOptions,
-
     #[command(flatten)]
     window: WindowOptions,
 
@@ -30,11 +27,14 @@ pub(super) struct Options {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    #[command(flatten)]
+    session: SessionOptions,
 }
 
 impl Options {
     pub(super) async fn run(self, function: &str) -> anyhow::Result<ExitCode> {
-        let window = self.window.at(Utc::now())?;
+        let window = self.window.at(Utc::now().trunc_subsecs(0))?;
         let session = self.session.open().await?;
         let sql = format!("SELECT * FROM {function}($1, $2, $3) LIMIT $4");
         let rows = session
