@@ -1,7 +1,7 @@
 //! `audit-consumer report`: reads what was stored.
 //!
 //! The five summaries are functions of the database, so that psql and this command answer alike; what is asked about
-//! single executions is in [`executions`]. A report is one statement, and so sees one state of the database.
+//! single executions is in `executions.rs`. A report is one statement, and so sees one state of the database.
 
 mod execution;
 mod executions;

@@ -39,19 +39,17 @@ impl Cell {
         }
     }
 
-    /// The value for people, on one line: NULL is `-`, numbers have three decimals.
+    /// The whole value for people, on one line.
     pub fn line(&self) -> String {
+        one_line(&self.field())
+    }
+
+    /// The value in a table: NULL is `-`, a float has three decimals, a text at most `limit` characters, and an array
+    /// is its first element and how many more there are.
+    pub(super) fn short(&self, limit: usize) -> String {
         match self {
             Self::Null => "-".to_owned(),
             Self::Float(number) => format!("{number:.3}"),
-            other => one_line(&other.field()),
-        }
-    }
-
-    /// The same in at most `limit` characters, and a few more that say that something is missing; an array is its
-    /// first element.
-    pub(super) fn short(&self, limit: usize) -> String {
-        match self {
             Self::Texts(texts) => match texts.as_slice() {
                 [] => "-".to_owned(),
                 [only] => shortened(one_line(only), limit),
@@ -130,12 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_rounded_for_people_only() {
+    fn numbers_are_rounded_in_tables_only() {
         let float = Cell::Float(2.0 / 3.0);
-        assert_eq!(
-            (float.line(), float.field()),
-            ("0.667".to_owned(), "0.6666666666666666".to_owned())
-        );
+        assert_eq!(float.short(9), "0.667");
+        assert_eq!(float.field(), "0.6666666666666666");
         assert_eq!(Cell::Float(5.0).field(), "5.0");
     }
 }

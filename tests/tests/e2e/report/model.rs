@@ -14,12 +14,14 @@ pub(super) const WORKFLOWS: [&str; 7] = [
     "alpha",
     "ähre, \"дрейн\"",
     "node\u{1b}[31m\n-pressure",
-    "never-scored",
+    NEVER_SCORED,
     "",
 ];
+const NEVER_SCORED: &str = "never-scored";
 /// Their executions are the same, in another order: every average is a tie.
 pub(super) const TWINS: [&str; 2] = ["twin-a", "twin-b"];
-const ACTIONS: [&str; 5] = ["cordon", "drain,\nforce", "Drain", "élan", "=1+1"];
+const ACTIONS: [&str; 5] = ["cordon", "drain,\nforce", "Drain", "élan", NEVER_TIMED];
+const NEVER_TIMED: &str = "=1+1";
 const ERRORS: [&str; 4] = ["timed out", "quota: \"cpu\"", "Timed out\n\tretry", ""];
 const REASONS: [&str; 3] = ["p95 exceeded", "skip: \u{202e}done", "5xx"];
 
@@ -74,7 +76,7 @@ impl Execution {
             created_at,
             workflow: workflow.to_owned(),
             outcome: any(random, &["success", "success", "failed", "partial"]),
-            score: if workflow == "never-scored" {
+            score: if workflow == NEVER_SCORED {
                 None
             } else {
                 maybe(random, |random| random.i64(0..=10_000))
@@ -125,9 +127,10 @@ impl Execution {
 
 impl Step {
     fn random(random: &mut Rng) -> Self {
+        let action = maybe(random, |random| any(random, &ACTIONS));
         Self {
-            action: maybe(random, |random| any(random, &ACTIONS)),
-            duration: maybe(random, duration),
+            action,
+            duration: if action == Some(NEVER_TIMED) { None } else { maybe(random, duration) },
             failed: random.bool(),
             retries: maybe(random, |random| random.i32(-1..4)),
         }
