@@ -26,7 +26,7 @@ impl Check for Cli {
     fn check(&self) -> Vec<anyhow::Error> {
         match &self.command {
             Command::Gateway(options) => options.check(),
-            Command::Topic(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -38,7 +38,7 @@ enum Command {
     /// Create and check the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
-    /// Asks whether the gateway on this machine is ready
+    /// Ask whether the gateway on this machine is ready
     Healthcheck(healthcheck::Options),
 }
 
