@@ -108,7 +108,7 @@ impl Problem {
 
     pub(super) fn unauthenticated(why: &str) -> Self {
         let detail = format!("{why}; send Authorization: Bearer TOKEN");
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Nobody known sent this", detail)
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication is needed", detail)
     }
 
     pub(super) fn disabled(caller: &str) -> Self {

@@ -152,7 +152,7 @@ impl Reloader {
                 ("loaded", None)
             }
             Err(error) => {
-                tracing::warn!(%error, "the changed {name} cannot be used: those loaded before stay in use");
+                tracing::warn!(%error, "the changed {name} cannot be used: what was loaded before stays in use");
                 ("refused", Some(format!("cannot be used: {error}")))
             }
         };

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use audit_runtime::listen;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -20,14 +21,11 @@ use super::Limits;
 use super::connections::Places;
 use super::tls::Tls;
 
-/// Largest head of a request, in bytes.
+/// Largest head of a request, in bytes; what arrives in one read with the last of them is let pass.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Out of file handles, most likely: some connection will end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// At most so many connections wait to be accepted.
-const BACKLOG: usize = 1024;
 
 /// How long a connection that was just made may take to send its request before it is closed for idling.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
@@ -69,7 +67,7 @@ impl Server {
             }
         }
         // Those that wait to be accepted were made while this was the place to go to.
-        for _ in 0..BACKLOG {
+        for _ in 0..listen::BACKLOG {
             let Some(permit) = self.places.try_free() else { break };
             match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
                 Ok(Ok((stream, _))) => {
