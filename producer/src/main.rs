@@ -21,7 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Takes events over HTTP and publishes them
-    Gateway(gateway::Options),
+    Gateway(Box<gateway::Options>),
     /// Creates and checks the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     logging::init(&cli.log)?;
     match cli.command {
-        Command::Gateway(options) => gateway::run(options).await,
+        Command::Gateway(options) => gateway::run(*options).await,
         Command::Topic(command) => topic::run(command).await,
     }
 }

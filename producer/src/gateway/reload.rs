@@ -60,8 +60,11 @@ pub(super) struct Files<T, const N: usize> {
     /// What they are, in logs, conditions and `kubernaut_audit_file_reloads_total{file}`.
     pub(super) name: &'static str,
     pub(super) files: [NamedFile; N],
-    pub(super) load: fn(&[NamedFile; N], [Vec<u8>; N]) -> Result<T, FileError>,
+    pub(super) load: Load<T, N>,
 }
+
+/// From the files and their contents.
+type Load<T, const N: usize> = fn(&[NamedFile; N], [Vec<u8>; N]) -> Result<T, FileError>;
 
 impl<T, const N: usize> Files<T, N> {
     fn read(&self) -> Result<[Vec<u8>; N], FileError> {
