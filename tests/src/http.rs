@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream},
     net::TcpStream,
@@ -80,10 +80,13 @@ pub async fn request(
         let mut connection = Connection::over(TcpStream::connect(address).await?);
         connection.request(method, path, &headers, body).await
     };
+    in_time(exchange).await.with_context(|| format!("{method} http://{address}{path}"))
+}
+
+async fn in_time<T>(exchange: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(DEADLINE, exchange)
         .await
-        .with_context(|| format!("no answer within {DEADLINE:?}"))?
-        .with_context(|| format!("{method} http://{address}{path}"))
+        .unwrap_or_else(|_| bail!("nothing within {DEADLINE:?}"))
 }
 
 /// A connection for any number of requests, over TCP or TLS.
@@ -104,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// The connection ends before the answer does.
+    /// The connection ends before the answer does, or it takes longer than 30 seconds.
     pub async fn request(
         &mut self,
         method: &str,
@@ -131,8 +134,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits for an answer. Its body goes to its length, or to the end of the connection if it says none.
     ///
     /// # Errors
-    /// The connection ends before the answer does.
+    /// The connection ends before the answer does, or it takes longer than 30 seconds.
     pub async fn answer(&mut self) -> Result<Response> {
+        in_time(self.read_answer()).await
+    }
+
+    async fn read_answer(&mut self) -> Result<Response> {
         let status = self.line().await?;
         let status = status.split(' ').nth(1).context("no status line")?.parse()?;
         let mut headers = Vec::new();
@@ -161,10 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits until the server closes the connection, which it is to do in good order.
     ///
     /// # Errors
-    /// It sends something instead, or cuts the connection off.
+    /// It sends something instead, cuts the connection off, or takes longer than 30 seconds.
     pub async fn closed(&mut self) -> Result<()> {
         let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).await?;
+        in_time(async { Ok(self.0.read_to_end(&mut rest).await?) }).await?;
         ensure!(rest.is_empty(), "it goes on: {}", String::from_utf8_lossy(&rest));
         Ok(())
     }

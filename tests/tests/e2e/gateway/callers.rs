@@ -82,7 +82,7 @@ async fn whoever_is_not_known_is_told_so_before_the_body() -> Result<()> {
     );
     waiting.write_all(head.as_bytes()).await?;
     let mut status = [0; 12];
-    waiting.read_exact(&mut status).await?;
+    tokio::time::timeout(LONG, waiting.read_exact(&mut status)).await??;
     assert_eq!(&status, b"HTTP/1.1 401");
 
     let labels = [("route", PATH), ("code", "401")];

@@ -77,13 +77,14 @@ async fn what_is_no_tls_is_closed_and_holds_up_nobody() -> Result<()> {
     plain.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
     let mut answer = Vec::new();
     // It may be reset as well: the request was never read to its end.
-    plain.read_to_end(&mut answer).await.ok();
+    tokio::time::timeout(LONG, plain.read_to_end(&mut answer)).await?.ok();
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
 
     let https = Https::new(&authority, ALL_VERSIONS)?;
     assert_eq!(status(&https, gateway.address).await?, 404);
     for stream in &mut stalled {
-        assert_eq!(stream.read(&mut [0; 64]).await?, 0, "closed without a word");
+        let read = tokio::time::timeout(LONG, stream.read(&mut [0; 64])).await??;
+        assert_eq!(read, 0, "closed without a word");
     }
     eventually(LONG, "every failed handshake to be counted", async || {
         let metrics = gateway.service.metrics().await?;
