@@ -58,7 +58,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    self.start(stream, permit, connections.watcher(), &last_requests)
+                    self.start(stream, permit, connections.watcher(), &last_requests);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
