@@ -117,6 +117,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
     let health = Health::new();
+    let reloader = Reloader::new(health.clone(), &registry)?;
+    let tls = options.tls.files()?.map(|files| reloader.start(files)).transpose()?;
+    let tls = tls.map(|certificate| Tls::new(certificate, &registry)).transpose()?;
+    let callers = options.auth.files()?.map(|files| reloader.start(files)).transpose()?;
     let publisher = AuditPublisher::new(&PublisherOptions {
         brokers: options.kafka.brokers.clone(),
         topic: options.kafka.topic.clone(),
@@ -127,10 +131,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         registry: Some(registry.clone()),
     })
     .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
-    let reloader = Reloader::new(health.clone(), &registry)?;
-    let tls = options.tls.files()?.map(|files| reloader.start(files)).transpose()?;
-    let tls = tls.map(|certificate| Tls::new(certificate, &registry)).transpose()?;
-    let callers = options.auth.files()?.map(|files| reloader.start(files)).transpose()?;
     let auth = Auth::new(&options.source, callers);
     let gateway =
         Gateway::new(publisher.clone(), auth, &options.limits, health.clone(), &registry)?;
