@@ -34,7 +34,7 @@ impl Check for Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take events over HTTP and publish them
-    Gateway(gateway::Options),
+    Gateway(Box<gateway::Options>),
     /// Create and check the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
@@ -51,7 +51,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     logging::init(&cli.log)?;
     config::warn_of_misspelt_variables::<Cli>();
     match cli.command {
-        Command::Gateway(options) => gateway::run(options).await,
+        Command::Gateway(options) => gateway::run(*options).await,
         Command::Topic(command) => topic::run(command).await,
         Command::Healthcheck(options) => healthcheck::run(options).await,
     }

@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// At most so many connections wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). The standard
+/// library's 128 are taken by one burst of clients, and who finds no place waits a second before it tries again.
+pub const BACKLOG: u32 = 1024;
 
 /// Why an address could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +23,15 @@ pub struct ListenError {
 /// # Errors
 /// [`ListenError`], which names address, reason and option.
 pub async fn bind(address: SocketAddr, option: &'static str) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|cause| ListenError { address, option, cause })
+    listen(address).map_err(|cause| ListenError { address, option, cause })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restarted process takes the address of connections that have only just ended.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::{
-    os::{Launch, Process, Reaper, free_port},
+    os::{Launch, OpenFiles, Process, Reaper, free_port},
     service::Service,
 };
 
@@ -26,7 +26,7 @@ pub struct Binary {
     name: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
-    open_files: Option<u32>,
+    open_files: Option<OpenFiles>,
     quiet: bool,
 }
 
@@ -56,7 +56,13 @@ impl Binary {
 
     /// Limits its open files.
     pub fn open_files(mut self, limit: u32) -> Self {
-        self.open_files = Some(limit);
+        self.open_files = Some(OpenFiles::Hard(limit));
+        self
+    }
+
+    /// Limits its open files as long as it does not raise the limit itself.
+    pub fn open_files_at_first(mut self, limit: u32) -> Self {
+        self.open_files = Some(OpenFiles::Soft(limit));
         self
     }
 

@@ -4,12 +4,15 @@
 //! Everything started here ends with the test process, however that ends (see [`os::Process`]).
 
 pub mod binary;
+pub mod certificates;
 pub mod gateway;
 pub mod generator;
 pub mod http;
+pub mod https;
 pub mod kafka;
 pub mod load;
 pub mod metrics;
+pub mod mount;
 pub mod oracle;
 pub mod os;
 pub mod pipeline;

@@ -7,5 +7,5 @@ mod reaper;
 
 pub use family::descendants;
 pub use ports::free_port;
-pub use process::{Launch, Process};
+pub use process::{Launch, OpenFiles, Process};
 pub(crate) use reaper::Reaper;

@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | 201 | every in-sync replica has the event: `{"id","topic","partition","offset"}` | no |
 //! | 400 | the event, or a header, is wrong; `errors` names each field | no |
+//! | 401 | with `--auth token-file`: no bearer token, or one that is not known | with another token |
+//! | 403 | with `--auth token-file`: the caller is disabled | no |
 //! | 408 | the body did not arrive in time | yes |
 //! | 413, 415 | larger than 1 MiB; not `application/json` | no |
 //! | 429 | too many requests are under way here | yes, after `Retry-After` |
@@ -16,12 +18,17 @@
 //! its `Idempotency-Key` or its content tells that it is the same one. Only 201 means that it is kept; after a 503 or a
 //! lost connection it may or may not be, which is what sending it again is for.
 
+mod auth;
+mod callers;
+mod connections;
 mod idempotency;
 mod metrics;
 mod problem;
 mod publish;
+mod reload;
 mod routes;
 mod server;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,7 +43,12 @@ use axum::middleware::map_response_with_state;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
+use auth::{Auth, AuthOptions};
+use connections::Places;
+use reload::Reloader;
 use routes::Gateway;
+use server::Server;
+use tls::{Tls, TlsOptions};
 
 /// Options of `audit-producer gateway`.
 #[derive(Debug, clap::Args)]
@@ -45,7 +57,8 @@ pub(crate) struct Options {
     #[arg(long, env = "AUDIT_LISTEN", default_value = "0.0.0.0:8085", value_name = "IP:PORT")]
     listen: SocketAddr,
 
-    /// CloudEvents source of the events: a URI reference. Idempotency keys are scoped by it
+    /// CloudEvents source of the events: a URI reference. With --auth token-file, /callers/NAME is added to it.
+    /// Idempotency keys are scoped by it
     #[arg(long, env = "AUDIT_SOURCE", default_value = "/gateway", value_name = "URI")]
     source: String,
 
@@ -65,6 +78,12 @@ pub(crate) struct Options {
     kafka: KafkaOptions,
 
     #[command(flatten)]
+    tls: TlsOptions,
+
+    #[command(flatten)]
+    auth: AuthOptions,
+
+    #[command(flatten)]
     limits: Limits,
 
     #[command(flatten)]
@@ -79,11 +98,17 @@ struct Limits {
     #[arg(long, env = "AUDIT_MAX_CONCURRENCY", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_concurrency: u32,
 
+    /// Connections at once, idle ones included; more wait until one ends. Fewer where the hard limit on open files is
+    /// lower: 256 of them are kept for everything else
+    #[arg(long, env = "AUDIT_MAX_CONNECTIONS", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..), value_name = "CONNECTIONS")]
+    max_connections: u32,
+
     /// How long the body of a request may take to arrive
     #[arg(long, env = "AUDIT_BODY_TIMEOUT", default_value = "10s", value_parser = duration::parse, value_name = "DURATION")]
     body_timeout: Duration,
 
-    /// How long a connection may take to send the head of its next request, before it is closed
+    /// How long a connection may take for its TLS handshake, and to send the head of its next request, before it is
+    /// closed
     #[arg(long, env = "AUDIT_IDLE_TIMEOUT", default_value = "30s", value_parser = duration::parse, value_name = "DURATION")]
     idle_timeout: Duration,
 }
@@ -103,7 +128,11 @@ impl Options {
 
     /// What keeps the gateway from starting whatever Kafka says.
     pub(crate) fn check(&self) -> Vec<anyhow::Error> {
-        self.publisher(None).check().err().map(anyhow::Error::from).into_iter().collect()
+        let publisher = self.publisher(None).check().map_err(anyhow::Error::from);
+        let tls = self.tls.files().and_then(|files| files.map_or(Ok(()), |files| files.check()));
+        let auth = self.auth.files().and_then(|files| files.map_or(Ok(()), |files| files.check()));
+        let files = [tls, auth].map(|result| result.map_err(anyhow::Error::from));
+        [publisher].into_iter().chain(files).filter_map(Result::err).collect()
     }
 }
 
@@ -112,15 +141,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
     let health = Health::new();
+    let reloader = Reloader::new(health.clone(), &registry)?;
+    let tls = options.tls.files()?.map(|files| reloader.start(files)).transpose()?;
+    let tls = tls.map(|certificate| Tls::new(certificate, &registry)).transpose()?;
+    let callers = options.auth.files()?.map(|files| reloader.start(files)).transpose()?;
     let publisher = AuditPublisher::new(&options.publisher(Some(registry.clone())))
         .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
-    let gateway = Gateway::new(
-        publisher.clone(),
-        &options.source,
-        &options.limits,
-        health.clone(),
-        &registry,
-    )?;
+    let auth = Auth::new(&options.source, callers);
+    let gateway =
+        Gateway::new(publisher.clone(), auth, &options.limits, health.clone(), &registry)?;
+    let places = Places::new(options.limits.max_connections, health.clone(), &registry)?;
 
     let admin_listener = options.admin.bind().await?;
     let listener = listen::bind(options.listen, "--listen (AUDIT_LISTEN)").await?;
@@ -128,15 +158,17 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let admin = tokio::spawn(admin::serve(admin_listener, health.clone(), registry, end.clone()));
     let draining = CancellationToken::new();
     let closing = map_response_with_state(stop.clone(), server::close_when_stopping);
-    let server = server::serve(
-        listener,
-        routes::router(gateway).layer(closing),
-        &options.limits,
-        options.deadline,
-        draining.clone(),
-    );
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let server = Server {
+        router: routes::router(gateway).layer(closing),
+        places,
+        tls,
+        limits: options.limits,
+        deadline: options.deadline,
+    };
+    let server = server.serve(listener, draining.clone());
 
-    tracing::info!(listen = %options.listen, admin = %options.admin.admin_listen, topic = options.kafka.topic, "taking events");
+    tracing::info!(listen = %options.listen, scheme, admin = %options.admin.admin_listen, topic = options.kafka.topic, "taking events");
     health.set_ready(true);
     let told_to_stop = async {
         stop.cancelled().await;

@@ -106,6 +106,16 @@ impl Problem {
         )
     }
 
+    pub(super) fn unauthenticated(why: &str) -> Self {
+        let detail = format!("{why}; send Authorization: Bearer TOKEN");
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication is needed", detail)
+    }
+
+    pub(super) fn disabled(caller: &str) -> Self {
+        let detail = format!("an operator of this gateway has disabled this token of {caller}");
+        Self::new(StatusCode::FORBIDDEN, "disabled", "The caller is disabled", detail)
+    }
+
     pub(super) fn not_found(uri: &Uri) -> Self {
         let detail = format!(
             "there is nothing at {}; events go to /api/v1/audit/workflow-execution",

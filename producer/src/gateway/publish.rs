@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use audit_producer::{Acknowledged, Identity, Publish, PublishError, Record};
 use audit_schema::problem::Code;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::{Extension, Json};
 
+use super::auth::Source;
 use super::idempotency;
 use super::problem::Problem;
 use super::routes::Gateway;
@@ -19,6 +20,7 @@ use super::routes::Gateway;
 /// When the client goes away this stops; an event that already has its place in the queue is published all the same.
 pub(super) async fn publish<P: Publish>(
     State(gateway): State<Gateway<P>>,
+    Extension(Source(source)): Extension<Source>,
     request: Request,
 ) -> Result<(StatusCode, Json<Acknowledged>), Problem> {
     let _slot = gateway.slots.try_acquire().map_err(|_| Problem::too_many_requests())?;
@@ -30,9 +32,7 @@ pub(super) async fn publish<P: Publish>(
 
     let identity = key.as_deref().map_or(Identity::Content, Identity::Key);
     let mut record =
-        Record::from_json(&body, identity, &gateway.source).map_err(|rejection| match rejection
-            .code
-        {
+        Record::from_json(&body, identity, &source).map_err(|rejection| match rejection.code {
             Code::TooLarge => Problem::too_large(),
             _ => Problem::invalid_event(&rejection),
         })?;

@@ -12,6 +12,7 @@ use axum::routing::post;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 
+use super::auth::{self, Auth};
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
 use super::{Limits, publish};
@@ -20,7 +21,7 @@ use super::{Limits, publish};
 #[derive(Clone)]
 pub(super) struct Gateway<P> {
     pub(super) publisher: P,
-    pub(super) source: Arc<str>,
+    pub(super) auth: Auth,
     pub(super) limits: Arc<Limits>,
     /// One permit for each request that may be under way.
     pub(super) slots: Arc<Semaphore>,
@@ -31,7 +32,7 @@ pub(super) struct Gateway<P> {
 impl<P: Publish> Gateway<P> {
     pub(super) fn new(
         publisher: P,
-        source: &str,
+        auth: Auth,
         limits: &Limits,
         health: Health,
         registry: &Registry,
@@ -41,7 +42,7 @@ impl<P: Publish> Gateway<P> {
             .min(Semaphore::MAX_PERMITS);
         Ok(Self {
             publisher,
-            source: source.into(),
+            auth,
             limits: Arc::new(limits.clone()),
             slots: Arc::new(Semaphore::new(slots)),
             health,
@@ -52,8 +53,11 @@ impl<P: Publish> Gateway<P> {
 
 pub(super) fn router<P: Publish>(gateway: Gateway<P>) -> Router {
     let http_metrics = gateway.metrics.clone();
+    let auth = gateway.auth.clone();
     Router::new()
         .route("/api/v1/audit/workflow-execution", post(publish::publish::<P>))
+        // What is added below this line is open to everybody.
+        .route_layer(axum::middleware::from_fn_with_state(auth, auth::authenticate))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(&method, &uri)
         })

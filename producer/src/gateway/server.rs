@@ -1,83 +1,140 @@
 //! Connections: accepted, limited in time, and brought to an end in good order.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use audit_runtime::listen;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
+use super::connections::Places;
+use super::tls::Tls;
 
-/// Largest head of a request, in bytes.
+/// Largest head of a request, in bytes; what arrives in one read with the last of them is let pass.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Out of file handles, most likely: some connection will end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// At most so many connections wait to be accepted.
-const BACKLOG: usize = 1024;
-
 /// How long a connection that was just made may take to send its request before it is closed for idling.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
-/// Serves until told to drain; then takes no more connections, and ends when every request under way is answered, which
-/// its limits bound.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: &Limits,
-    deadline: Duration,
-    drain: CancellationToken,
-) {
-    let mut http = http1::Builder::new();
-    // The time to the next head is also how long a connection may idle.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(MAX_HEAD_BYTES);
-    let connections = GracefulShutdown::new();
-    let start = |stream: TcpStream| {
+/// What connections are served with.
+pub(super) struct Server {
+    pub(super) router: Router,
+    pub(super) places: Places,
+    /// `None`: plain HTTP.
+    pub(super) tls: Option<Tls>,
+    pub(super) limits: Limits,
+    /// How long an answer may take once its request has arrived.
+    pub(super) deadline: Duration,
+}
+
+impl Server {
+    /// Serves until told to drain; then takes no more connections, and ends when every request under way is answered,
+    /// which its limits bound.
+    pub(super) async fn serve(mut self, listener: TcpListener, drain: CancellationToken) {
+        let connections = GracefulShutdown::new();
+        let last_requests = CancellationToken::new();
+        loop {
+            let accepting = async {
+                let permit = self.places.free().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                accepted = accepting => accepted,
+                () = drain.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    self.start(stream, permit, connections.watcher(), &last_requests);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        // Those that wait to be accepted were made while this was the place to go to.
+        for _ in 0..listen::BACKLOG {
+            let Some(permit) = self.places.try_free() else { break };
+            match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+                Ok(Ok((stream, _))) => {
+                    self.start(stream, permit, connections.watcher(), &last_requests);
+                }
+                _ => break,
+            }
+        }
+        drop(listener);
+        tokio::time::sleep(LAST_REQUESTS).await;
+        last_requests.cancel();
+        let grace = self.limits.body_timeout + self.deadline + Duration::from_secs(1);
+        if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+    }
+
+    /// Serves one connection in a task of its own, its handshake included.
+    fn start(
+        &self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        watcher: Watcher,
+        last_requests: &CancellationToken,
+    ) {
         // Answers are one small write; waiting for more to send with it only costs time.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
-    };
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = drain.cancelled() => break,
+        let place = self.places.take(permit);
+        let router = self.router.clone();
+        let idle_timeout = self.limits.idle_timeout;
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(async move {
+                talk(stream, router, idle_timeout, watcher).await;
+                drop(place);
+            });
+            return;
         };
-        match accepted {
-            Ok((stream, _)) => start(stream),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+        let given_up = last_requests.clone().cancelled_owned();
+        tokio::spawn(async move {
+            let handshake = tokio::time::timeout(idle_timeout, tls.handshake(stream));
+            let agreed = tokio::select! {
+                agreed = handshake => agreed.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+                () = given_up => return,
+            };
+            match agreed {
+                Ok(stream) => talk(stream, router, idle_timeout, watcher).await,
+                Err(error) => {
+                    tls.count_failure();
+                    tracing::debug!(%error, "a TLS handshake failed");
+                }
             }
-        }
+            drop(place);
+        });
     }
-    // Those that wait to be accepted were made while this was the place to go to.
-    for _ in 0..BACKLOG {
-        match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-            Ok(Ok((stream, _))) => start(stream),
-            _ => break,
-        }
-    }
-    drop(listener);
-    tokio::time::sleep(LAST_REQUESTS).await;
-    let grace = limits.body_timeout + deadline + Duration::from_secs(1);
-    if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
-        tracing::warn!("some connections did not end in time");
+}
+
+/// Answers requests until the client or the watcher ends the connection.
+async fn talk<S>(stream: S, router: Router, idle_timeout: Duration, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    // The time to the next head is also how long a connection may idle.
+    http.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(MAX_HEAD_BYTES);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 
@@ -97,7 +154,9 @@ pub(super) async fn close_when_stopping(
 mod tests {
     use std::net::SocketAddr;
 
+    use audit_runtime::admin::Health;
     use axum::routing::get;
+    use prometheus::Registry;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::JoinHandle;
 
@@ -112,15 +171,20 @@ mod tests {
         });
         let limits = Limits {
             max_concurrency: 1,
+            max_connections: 100,
             body_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_millis(500),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", slow);
-        let server =
-            async move { serve(listener, router, &limits, Duration::from_secs(1), drain).await };
-        (address, tokio::spawn(server))
+        let server = Server {
+            router: Router::new().route("/", slow),
+            places: Places::new(limits.max_connections, Health::new(), &Registry::new()).unwrap(),
+            tls: None,
+            limits,
+            deadline: Duration::from_secs(1),
+        };
+        (address, tokio::spawn(server.serve(listener, drain)))
     }
 
     async fn read(stream: &mut TcpStream) -> String {

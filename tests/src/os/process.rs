@@ -23,6 +23,15 @@ use crate::eventually;
 /// How long a process may take to follow its last signal before it is killed.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
+/// A limit on open files.
+#[derive(Clone, Copy, Debug)]
+pub enum OpenFiles {
+    /// For good.
+    Hard(u32),
+    /// Until the process raises it.
+    Soft(u32),
+}
+
 /// How to start a process.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -43,7 +52,7 @@ pub struct Launch {
     /// User and group to run as, when not ours.
     pub user: Option<(u32, u32)>,
     /// Limit on open files.
-    pub open_files: Option<u32>,
+    pub open_files: Option<OpenFiles>,
     /// The signal that ends it for good: what a drop, or the end of the test process, sends.
     pub last_signal: Signal,
 }
@@ -68,8 +77,11 @@ impl Launch {
     fn command(&self) -> Result<Command> {
         // The shell waits for a line before it becomes the program, so that the process is under
         // the reaper's watch before it does anything. If we die first, it reads the end and exits.
-        let limit =
-            self.open_files.map_or_else(String::new, |limit| format!("ulimit -n {limit} && "));
+        let limit = match self.open_files {
+            None => String::new(),
+            Some(OpenFiles::Hard(limit)) => format!("ulimit -n {limit} && "),
+            Some(OpenFiles::Soft(limit)) => format!("ulimit -S -n {limit} && "),
+        };
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("read -r go && {limit}exec \"$@\" </dev/null")])

@@ -30,15 +30,20 @@ struct Answered {
 
 impl Test {
     fn new() -> Self {
+        Self::with(Auth::new("/test", None))
+    }
+
+    fn with(auth: Auth) -> Self {
         let limits = Limits {
             max_concurrency: 2,
+            max_connections: 1,
             body_timeout: Duration::from_millis(200),
             idle_timeout: Duration::from_secs(1),
         };
         let (publisher, registry, health) =
             (RecordingPublisher::default(), Registry::new(), Health::new());
         let gateway =
-            Gateway::new(publisher.clone(), "/test", &limits, health.clone(), &registry).unwrap();
+            Gateway::new(publisher.clone(), auth, &limits, health.clone(), &registry).unwrap();
         Self { publisher, registry, health, router: router(gateway) }
     }
 
