@@ -16,12 +16,17 @@
 //! its `Idempotency-Key` or its content tells that it is the same one. Only 201 means that it is kept; after a 503 or a
 //! lost connection it may or may not be, which is what sending it again is for.
 
+mod batch;
+mod event;
 mod idempotency;
 mod metrics;
+mod openapi;
 mod problem;
 mod publish;
+mod request;
 mod routes;
 mod server;
+mod slots;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -74,7 +79,8 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
 struct Limits {
-    /// Requests under way at once, each with up to 1 MiB; one more is told 429
+    /// Requests under way at once, each with up to 1 MiB; one more is told 429. A batch counts once for each MiB or
+    /// 4096 events that it has
     #[arg(long, env = "AUDIT_MAX_CONCURRENCY", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_concurrency: u32,
 
@@ -106,6 +112,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         publisher.clone(),
         &options.source,
         &options.limits,
+        options.deadline,
         health.clone(),
         &registry,
     )?;

@@ -1,6 +1,7 @@
 //! Which path leads where, and what all of them share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_producer::Publish;
 use audit_runtime::admin::Health;
@@ -8,13 +9,21 @@ use audit_schema::topic::MAX_EVENT_BYTES;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
-use axum::routing::post;
+use axum::routing::{get, post};
 use prometheus::Registry;
-use tokio::sync::Semaphore;
 
+use super::batch::{self, MAX_BATCH_BYTES};
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
-use super::{Limits, publish};
+use super::slots::Slots;
+use super::{Limits, openapi, publish};
+
+/// Where one event goes.
+pub(super) const EVENT: &str = "/api/v1/audit/workflow-execution";
+/// Where many events go.
+pub(super) const BATCH: &str = "/api/v1/audit/workflow-executions";
+/// Where both are described.
+const OPENAPI: &str = "/openapi.json";
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -22,8 +31,9 @@ pub(super) struct Gateway<P> {
     pub(super) publisher: P,
     pub(super) source: Arc<str>,
     pub(super) limits: Arc<Limits>,
-    /// One permit for each request that may be under way.
-    pub(super) slots: Arc<Semaphore>,
+    /// How long an event of a batch waits for its place in the queue; an acknowledgement has the same time again.
+    pub(super) deadline: Duration,
+    pub(super) slots: Slots,
     pub(super) health: Health,
     pub(super) metrics: HttpMetrics,
 }
@@ -33,17 +43,16 @@ impl<P: Publish> Gateway<P> {
         publisher: P,
         source: &str,
         limits: &Limits,
+        deadline: Duration,
         health: Health,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
-        let slots = usize::try_from(limits.max_concurrency)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS);
         Ok(Self {
             publisher,
             source: source.into(),
             limits: Arc::new(limits.clone()),
-            slots: Arc::new(Semaphore::new(slots)),
+            deadline,
+            slots: Slots::new(limits.max_concurrency),
             health,
             metrics: HttpMetrics::new(registry)?,
         })
@@ -53,7 +62,9 @@ impl<P: Publish> Gateway<P> {
 pub(super) fn router<P: Publish>(gateway: Gateway<P>) -> Router {
     let http_metrics = gateway.metrics.clone();
     Router::new()
-        .route("/api/v1/audit/workflow-execution", post(publish::publish::<P>))
+        .route(EVENT, post(publish::publish::<P>))
+        .route(BATCH, post(batch::publish::<P>).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
+        .route(OPENAPI, get(openapi::serve))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(&method, &uri)
         })

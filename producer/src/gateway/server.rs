@@ -75,7 +75,8 @@ pub(super) async fn serve(
     }
     drop(listener);
     tokio::time::sleep(LAST_REQUESTS).await;
-    let grace = limits.body_timeout + deadline + Duration::from_secs(1);
+    // Events of a batch may wait for their places as long as for their acknowledgements.
+    let grace = limits.body_timeout + 2 * deadline + Duration::from_secs(1);
     if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
