@@ -12,6 +12,23 @@
 //! | 503 | Kafka did not take it in time, or the queue is full | yes, after `Retry-After` |
 //! | 500 | the broker says that it will never take this event | no: tell an operator |
 //!
+//! `POST /api/v1/audit/workflow-executions` takes up to 65,536 events, 16 MiB in all: one per line
+//! (`application/x-ndjson`, `application/jsonl`, `application/x-jsonlines`), or an array (`application/json`). It answers
+//!
+//! | status | meaning | send again? |
+//! |---|---|---|
+//! | 201 | every in-sync replica has all of them: `{"results":[..]}` | no |
+//! | 207 | some are not acknowledged: `results` has, in order, the status each would have had alone | those with 503, after `Retry-After` |
+//! | 400 | the array is broken, and nothing of it was published; or there is no event; or a header is wrong | no |
+//! | 408, 413, 415, 429 | as above, for the batch as a whole | |
+//!
+//! A broken line is a problem of that line alone; blank lines are skipped. Its events do not wait for one another; each
+//! waits up to the deadline for a place in the queue, and then as long for its acknowledgement. With an
+//! `Idempotency-Key`, an event without an id is known by the key and its place in the batch: a repeat must be the whole
+//! batch in the same order.
+//!
+//! `GET /openapi.json` describes both for programs.
+//!
 //! Errors are problem details (RFC 9457, `application/problem+json`). An event may be sent any number of times: its id,
 //! its `Idempotency-Key` or its content tells that it is the same one. Only 201 means that it is kept; after a 503 or a
 //! lost connection it may or may not be, which is what sending it again is for.
