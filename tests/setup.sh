@@ -39,6 +39,11 @@ postgres_is_usable() {
   [ "${release:-0}" -ge "$oldest_postgres" ]
 }
 
+# Debian has the part of Python that makes environments in a package of its own.
+python_is_usable() {
+  have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1
+}
+
 # One Debian package per line for whatever is missing.
 missing_packages() {
   { have cc && have c++; } || echo build-essential
@@ -50,6 +55,7 @@ missing_packages() {
   postgres_is_usable || echo postgresql
   java_is_usable || echo default-jre-headless
   [ -d "$kafka" ] || have mvn || echo maven
+  [ -d "$schemathesis" ] || python_is_usable || echo python3-venv
 }
 
 apt_install() {
@@ -101,10 +107,29 @@ install_kafka() {
   mv -T "$unfinished" "$kafka" 2>/dev/null || [ -d "$kafka" ]
 }
 
+# Schemathesis and what it needs from PyPI, in a Python environment of its own in the cache.
+install_schemathesis() {
+  [ ! -d "$schemathesis" ] || return 0
+  say "fetching Schemathesis $schemathesis_version (about 25 MB) into $schemathesis"
+  mkdir -p "$cache"
+  unfinished=$(mktemp -d "$cache/schemathesis.XXXXXX")
+  trap 'rm -rf "$unfinished"' EXIT
+  trap 'exit 130' INT TERM HUP
+  python3 -m venv "$unfinished" >&2 || die "python3 could not make an environment: is python3-venv installed?"
+  "$unfinished/bin/python" -m pip install -q --disable-pip-version-check \
+    -r "$here/schemathesis/requirements.txt" </dev/null >&2 \
+    || die "pip could not fetch Schemathesis (is PyPI, or the mirror in pip's configuration, reachable?)"
+  chmod 755 "$unfinished"
+  mv -T "$unfinished" "$schemathesis" 2>/dev/null || [ -d "$schemathesis" ]
+}
+
 kafka_version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$here/kafka/pom.xml")
 kafka=${KAFKA_DIR:-$cache/kafka-$kafka_version}
+schemathesis_version=$(sed -n 's/^schemathesis==//p' "$here/schemathesis/requirements.txt")
+schemathesis=${SCHEMATHESIS_DIR:-$cache/schemathesis-$schemathesis_version}
 
 have cargo || die "Rust is missing: install it from https://rustup.rs (or your distribution), then run this again"
 install_packages
 install_kafka
-say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, $(cargo --version)"
+install_schemathesis
+say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, Schemathesis $schemathesis_version, $(cargo --version)"

@@ -8,12 +8,13 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::PublishError;
 
 /// Where Kafka keeps an event, on every replica that is in sync.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Acknowledged {
     /// The id the event is stored under.
     pub id: Uuid,

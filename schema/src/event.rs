@@ -14,6 +14,9 @@ use crate::json_schema;
 /// Go's zero `time.Time` in JSON: no time.
 pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
+/// The event as JSON Schema (2020-12): what of the rules can be said there.
+pub const JSON_SCHEMA: &str = include_str!("../workflow-execution-audit.schema.json");
+
 /// The audit of one finished workflow execution.
 ///
 /// ```

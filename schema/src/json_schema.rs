@@ -15,15 +15,26 @@ const UPDATE: &str = "UPDATE_JSON_SCHEMA";
 /// Go writes an id that nobody set as an empty string.
 pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [
-        {"type": "string", "format": "uuid", "minLength": 36, "maxLength": 36},
+        {"type": "string", "format": "uuid", "pattern": UUID},
         {"type": "string", "maxLength": 0},
         {"type": "null"},
     ]})
 }
 
 pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": ["string", "null"], "format": "date-time"})
+    json_schema!({"type": ["string", "null"], "format": "date-time", "pattern": RFC_3339})
 }
+
+/// Strings that PostgreSQL can store.
+const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+
+/// `format` is a hint only to many validators, and `uuid` may be without hyphens.
+const UUID: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
+
+/// All of it but the number of days in a month.
+const RFC_3339: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
+    [Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?\
+    ([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 fn generated() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -35,8 +46,35 @@ fn generated() -> Value {
     let schema = settings.into_generator().into_root_schema_for::<WorkflowExecutionAudit>();
     let mut schema = schema.to_value();
     limit_integers(&mut schema);
+    schema["$defs"]["Value"] = json!({
+        "description": "Any value that PostgreSQL can store.",
+        "type": ["null", "boolean", "number", "string", "array", "object"],
+        "items": {"$ref": "#/$defs/Value"},
+        "additionalProperties": {"$ref": "#/$defs/Value"},
+    });
+    limit_strings(&mut schema);
     schema["$id"] = json!(format!("urn:{CE_TYPE}"));
     schema
+}
+
+/// Keeps U+0000 out of every string and every key, those of unknown fields included.
+fn limit_strings(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else {
+        return schema.as_array_mut().into_iter().flatten().for_each(limit_strings);
+    };
+    let is = |object: &Map<String, Value>, name: &str| match object.get("type") {
+        Some(Value::String(kind)) => kind == name,
+        Some(Value::Array(kinds)) => kinds.contains(&json!(name)),
+        _ => false,
+    };
+    if is(object, "string") && !object.contains_key("const") {
+        object.entry("pattern").or_insert(json!(WITHOUT_NUL));
+    }
+    if is(object, "object") {
+        object.insert("propertyNames".into(), json!({"pattern": WITHOUT_NUL}));
+        object.insert("additionalProperties".into(), json!({"$ref": "#/$defs/Value"}));
+    }
+    object.values_mut().for_each(limit_strings);
 }
 
 /// Says as minimum and maximum what `format: int32` only hints at.

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use audit_producer::Acknowledged;
+use serde_json::Value;
 
 use crate::{
     binary::Binary,
@@ -18,6 +19,9 @@ use crate::{
 
 /// Where events are posted.
 pub const PATH: &str = "/api/v1/audit/workflow-execution";
+
+/// Where batches of events are posted.
+pub const BATCH_PATH: &str = "/api/v1/audit/workflow-executions";
 
 /// A running gateway.
 #[derive(Debug)]
@@ -63,6 +67,15 @@ impl Gateway {
         post(self.address, event).await
     }
 
+    /// Posts a batch of events, one per line.
+    ///
+    /// # Errors
+    /// No connection, or no answer.
+    pub async fn post_lines(&self, lines: &[u8]) -> Result<Response> {
+        http::post(self.address, BATCH_PATH, &[("content-type", "application/x-ndjson")], lines)
+            .await
+    }
+
     /// Posts an event as JSON, with further headers.
     ///
     /// # Errors
@@ -87,7 +100,30 @@ pub async fn post(address: SocketAddr, event: &[u8]) -> Result<Response> {
 /// It is another answer, or does not say it.
 pub fn acknowledged(response: &Response) -> Result<Acknowledged> {
     ensure!(response.status == 201, "{} {}", response.status, response.text());
+    read_acknowledged(&response.json()?)
+}
+
+/// What the answer to a batch says of each event: its acknowledgement, or the problem as it is.
+///
+/// # Errors
+/// It is another answer, or the results are not in order, or the status is not the one they mean.
+pub fn results(response: &Response) -> Result<Vec<Result<Acknowledged, Value>>> {
+    ensure!(matches!(response.status, 201 | 207), "{} {}", response.status, response.text());
     let body = response.json()?;
+    let mut results = Vec::new();
+    for (index, result) in body["results"].as_array().context("no results")?.iter().enumerate() {
+        ensure!(result["index"] == index, "{result} is result {index}");
+        results.push(match result["status"].as_u64() {
+            Some(201) => Ok(read_acknowledged(result)?),
+            _ => Err(result.clone()),
+        });
+    }
+    let all = results.iter().all(Result::is_ok);
+    ensure!(all == (response.status == 201), "{} {body}", response.status);
+    Ok(results)
+}
+
+fn read_acknowledged(body: &Value) -> Result<Acknowledged> {
     let text = |name: &str| body[name].as_str().with_context(|| format!("no {name} in {body}"));
     let number = |name: &str| body[name].as_i64().with_context(|| format!("no {name} in {body}"));
     Ok(Acknowledged {

@@ -4,6 +4,7 @@
 //! Everything started here ends with the test process, however that ends (see [`os::Process`]).
 
 pub mod binary;
+mod cache;
 pub mod certificates;
 pub mod gateway;
 pub mod generator;
@@ -18,6 +19,7 @@ pub mod os;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
+pub mod schemathesis;
 pub mod service;
 pub mod shared;
 pub mod stream;

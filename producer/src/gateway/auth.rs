@@ -77,6 +77,11 @@ impl Auth {
         Self { source: source.into(), callers }
     }
 
+    /// Whether callers are told apart.
+    pub(super) fn asks(&self) -> bool {
+        self.callers.is_some()
+    }
+
     fn admit(&self, headers: &HeaderMap) -> Result<Source, Refusal> {
         let Some(callers) = &self.callers else { return Ok(Source(Arc::clone(&self.source))) };
         let callers = Arc::clone(&callers.borrow());

@@ -14,20 +14,42 @@
 //! | 503 | Kafka did not take it in time, or the queue is full | yes, after `Retry-After` |
 //! | 500 | the broker says that it will never take this event | no: tell an operator |
 //!
+//! `POST /api/v1/audit/workflow-executions` takes up to 65,536 events, 16 MiB in all: one per line
+//! (`application/x-ndjson`, `application/jsonl`, `application/x-jsonlines`), or an array (`application/json`). It answers
+//!
+//! | status | meaning | send again? |
+//! |---|---|---|
+//! | 201 | every in-sync replica has all of them: `{"results":[..]}` | no |
+//! | 207 | some are not acknowledged: `results` has, in order, the status each would have had alone | those with 503, after `Retry-After` |
+//! | 400 | the array is broken, and nothing of it was published; or there is no event; or a header is wrong | no |
+//! | 408, 413, 415, 429 | as above, for the batch as a whole | |
+//!
+//! A broken line is a problem of that line alone; blank lines are skipped. Its events do not wait for one another; each
+//! waits up to the deadline for a place in the queue, and then as long for its acknowledgement. With an
+//! `Idempotency-Key`, an event without an id is known by the key and its place in the batch: a repeat must be the whole
+//! batch in the same order.
+//!
+//! `GET /openapi.json` describes both for programs.
+//!
 //! Errors are problem details (RFC 9457, `application/problem+json`). An event may be sent any number of times: its id,
 //! its `Idempotency-Key` or its content tells that it is the same one. Only 201 means that it is kept; after a 503 or a
 //! lost connection it may or may not be, which is what sending it again is for.
 
 mod auth;
+mod batch;
 mod callers;
 mod connections;
+mod event;
 mod idempotency;
 mod metrics;
+mod openapi;
 mod problem;
 mod publish;
 mod reload;
+mod request;
 mod routes;
 mod server;
+mod slots;
 mod tls;
 
 use std::net::SocketAddr;
@@ -94,7 +116,8 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
 struct Limits {
-    /// Requests under way at once, each with up to 1 MiB; one more is told 429
+    /// Requests under way at once, each with up to 1 MiB; one more is told 429. A batch counts once for each MiB or
+    /// 4096 events that it has
     #[arg(long, env = "AUDIT_MAX_CONCURRENCY", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_concurrency: u32,
 
@@ -148,8 +171,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let publisher = AuditPublisher::new(&options.publisher(Some(registry.clone())))
         .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
     let auth = Auth::new(&options.source, callers);
-    let gateway =
-        Gateway::new(publisher.clone(), auth, &options.limits, health.clone(), &registry)?;
+    let gateway = Gateway::new(
+        publisher.clone(),
+        auth,
+        &options.limits,
+        options.deadline,
+        health.clone(),
+        &registry,
+    )?;
     let places = Places::new(options.limits.max_connections, health.clone(), &registry)?;
 
     let admin_listener = options.admin.bind().await?;

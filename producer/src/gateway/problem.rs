@@ -5,6 +5,13 @@ use audit_schema::problem::Rejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::batch::MAX_BATCH_EVENTS;
+use super::routes::{BATCH, EVENT};
+
+/// RFC 9457's type of an answer that is a problem.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Seconds after which a queue or a gateway that is full may have places again.
 const SOON: u64 = 1;
@@ -12,24 +19,35 @@ const SOON: u64 = 1;
 const LATER: u64 = 5;
 
 /// One answer in `application/problem+json`. `type` and each error's `code` are stable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
+    /// The kind of problem.
     #[serde(rename = "type")]
+    #[schema(pattern = "^urn:kubernaut-audit:problem:[a-z-]+$")]
     kind: String,
+    /// The kind in words.
     title: &'static str,
+    /// The status code.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong, and what to do about it.
     detail: String,
+    /// Each field or header that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 /// What is wrong with one field; an empty `field` is the event as a whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FieldError {
+    /// Such as `step_executions[3].duration`.
     field: String,
+    /// What is wrong with it.
     detail: String,
+    /// The same for programs.
     code: &'static str,
 }
 
@@ -45,8 +63,25 @@ impl Problem {
         }
     }
 
-    fn retry_after(self, seconds: u64) -> Self {
+    fn retry_in(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Seconds after which another try may succeed.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
+    /// What its texts take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let errors = self.errors.iter().map(|error| error.field.len() + error.detail.len());
+        self.detail.len() + errors.sum::<usize>()
+    }
+
+    /// The same problem in few words.
+    pub(super) fn without_details(self) -> Self {
+        let detail = "this answer has no room for more details: send the event alone to see them";
+        Self { detail: detail.to_owned(), errors: Vec::new(), ..self }
     }
 
     pub(super) fn invalid_event(rejection: &Rejection) -> Self {
@@ -96,13 +131,37 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The event is too large", detail)
     }
 
-    pub(super) fn unsupported_media_type() -> Self {
-        let title = "The body is not declared as JSON";
+    pub(super) fn batch_too_large() -> Self {
+        let detail = "a batch is at most 16 MiB (16777216 bytes): send it in parts";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The batch is too large", detail)
+    }
+
+    pub(super) fn too_many_events() -> Self {
+        let detail = format!("a batch has at most {MAX_BATCH_EVENTS} events: send it in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The batch is too large", detail)
+    }
+
+    /// `index` is that of the first event that could not be read.
+    pub(super) fn broken_batch(index: usize, error: &serde_json::Error) -> Self {
+        let detail = format!(
+            "the body must be one JSON array of events; at event {index}: {error}; nothing of it was published"
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid-batch", "The batch cannot be read", detail)
+    }
+
+    pub(super) fn empty_batch() -> Self {
+        let detail = "there is no event in the body";
+        Self::new(StatusCode::BAD_REQUEST, "empty-batch", "The batch is empty", detail)
+    }
+
+    /// `accepted` says which types there are instead.
+    pub(super) fn unsupported_media_type(accepted: &str) -> Self {
+        let title = "The body is not of a type that is taken here";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
             title,
-            "send Content-Type: application/json",
+            format!("send Content-Type: {accepted}"),
         )
     }
 
@@ -117,10 +176,7 @@ impl Problem {
     }
 
     pub(super) fn not_found(uri: &Uri) -> Self {
-        let detail = format!(
-            "there is nothing at {}; events go to /api/v1/audit/workflow-execution",
-            uri.path()
-        );
+        let detail = format!("there is nothing at {}; events go to {EVENT} or {BATCH}", uri.path());
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
@@ -137,7 +193,7 @@ impl Problem {
     pub(super) fn too_many_requests() -> Self {
         let detail = "as many requests are under way as this gateway takes at once";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
-            .retry_after(SOON)
+            .retry_in(SOON)
     }
 
     /// The event is not known to be kept.
@@ -149,16 +205,16 @@ impl Problem {
         match error {
             PublishError::Invalid(rejection) => Self::invalid_event(rejection),
             PublishError::QueueFull => {
-                unavailable("queue-full", "The queue is full").retry_after(SOON)
+                unavailable("queue-full", "The queue is full").retry_in(SOON)
             }
             PublishError::Deadline => {
-                unavailable("not-acknowledged", "Kafka did not answer in time").retry_after(LATER)
+                unavailable("not-acknowledged", "Kafka did not answer in time").retry_in(LATER)
             }
             PublishError::Closed => {
-                unavailable("stopping", "This gateway is stopping").retry_after(SOON)
+                unavailable("stopping", "This gateway is stopping").retry_in(SOON)
             }
             error if error.is_retriable() => {
-                unavailable("not-acknowledged", "Kafka does not take events now").retry_after(LATER)
+                unavailable("not-acknowledged", "Kafka does not take events now").retry_in(LATER)
             }
             error => {
                 let title = "Kafka does not take this event";
@@ -174,7 +230,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).expect("strings and numbers can be written as JSON");
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

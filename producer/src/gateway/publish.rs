@@ -1,92 +1,64 @@
 //! One event: from the request to its acknowledgement.
 
-use std::borrow::Cow;
-
-use audit_producer::{Acknowledged, Identity, Publish, PublishError, Record};
-use audit_schema::problem::Code;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use audit_producer::{Acknowledged, Identity, Publish};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 
 use super::auth::Source;
-use super::idempotency;
+use super::event;
+use super::openapi::{self, Refusals, Unavailable};
 use super::problem::Problem;
-use super::routes::Gateway;
+use super::request::{self, Context};
+use super::routes::{EVENT, Gateway};
 
-/// Answers 201 if, and only if, Kafka has acknowledged the event.
+/// Publishes one event
 ///
-/// When the client goes away this stops; an event that already has its place in the queue is published all the same.
+/// 201 if, and only if, all in-sync replicas have the event. It may be sent any number of times: one without an id gets
+/// the one that its `Idempotency-Key`, else its content means.
+// When the client goes away this stops; an event that already has its place in the queue is published all the same.
+#[utoipa::path(
+    post,
+    path = EVENT,
+    tag = "events",
+    operation_id = "publishEvent",
+    params(Context),
+    request_body(
+        description = "The event, up to 1 MiB with its id",
+        content((
+            ref("#/components/schemas/WorkflowExecutionAudit") = "application/json",
+            examples(
+                ("sparse" = (summary = "What Go sends of a workflow", value = json!(openapi::sparse_event()))),
+                ("full" = (summary = "One of which everything is known", value = json!(openapi::full_event()))),
+            ),
+        )),
+    ),
+    responses(
+        (status = 201, description = "The event is acknowledged", body = Acknowledged),
+        Refusals,
+        Unavailable,
+    ),
+)]
 pub(super) async fn publish<P: Publish>(
     State(gateway): State<Gateway<P>>,
     Extension(Source(source)): Extension<Source>,
     request: Request,
 ) -> Result<(StatusCode, Json<Acknowledged>), Problem> {
-    let _slot = gateway.slots.try_acquire().map_err(|_| Problem::too_many_requests())?;
-    require_json(request.headers())?;
-    let key = idempotency::key(request.headers())?.map(Cow::into_owned);
-    let traceparent =
-        request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = body(request, &gateway).await?;
+    let _slot = gateway.slots.take(1)?;
+    if request::media_type(request.headers()) != "application/json" {
+        return Err(Problem::unsupported_media_type("application/json"));
+    }
+    let Context { key, traceparent } = Context::read(request.headers())?;
+    let body = request::body(request, gateway.limits.body_timeout, Problem::too_large).await?;
 
     let identity = key.as_deref().map_or(Identity::Content, Identity::Key);
-    let mut record =
-        Record::from_json(&body, identity, &source).map_err(|rejection| match rejection.code {
-            Code::TooLarge => Problem::too_large(),
-            _ => Problem::invalid_event(&rejection),
-        })?;
+    let record = event::record(&body, identity, &source, traceparent.as_ref())?;
     drop(body);
-    if let Some(traceparent) = traceparent {
-        record = record.with_traceparent(&traceparent);
-    }
-    let acknowledged = acknowledge(&gateway, record).await?;
-    Ok((StatusCode::CREATED, Json(acknowledged)))
-}
-
-async fn acknowledge<P: Publish>(
-    gateway: &Gateway<P>,
-    record: Record,
-) -> Result<Acknowledged, Problem> {
     let id = record.id();
-    let result = match gateway.publisher.try_publish(record) {
-        Ok(receipt) => receipt.await,
-        Err(error) => Err(error),
-    };
-    match &result {
-        Ok(_) => gateway.health.set_condition("kafka", None),
-        // Says something of this gateway, nothing of Kafka.
-        Err(PublishError::QueueFull | PublishError::Closed | PublishError::Invalid(_)) => {}
-        Err(error) => gateway.health.set_condition("kafka", Some(error.to_string())),
-    }
-    result.map_err(|error| {
-        tracing::debug!(%id, %error, "not acknowledged");
-        Problem::not_acknowledged(&error)
-    })
-}
-
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let value =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(Problem::unsupported_media_type())
-    }
-}
-
-async fn body<P>(request: Request, gateway: &Gateway<P>) -> Result<Bytes, Problem> {
-    let arriving = Bytes::from_request(request, &());
-    match tokio::time::timeout(gateway.limits.body_timeout, arriving).await {
-        Err(_) => Err(Problem::body_timeout()),
-        Ok(Err(BytesRejection::FailedToBufferBody(error)))
-            if error.status() == StatusCode::PAYLOAD_TOO_LARGE =>
-        {
-            Err(Problem::too_large())
-        }
-        // Most often the client is gone and nobody reads this.
-        Ok(Err(_)) => Err(Problem::broken_body()),
-        Ok(Ok(body)) => Ok(body),
-    }
+    let receipt = gateway
+        .publisher
+        .try_publish(record)
+        .map_err(|error| event::not_acknowledged(&gateway, id, &error))?;
+    let acknowledged = event::acknowledge(&gateway, receipt).await?;
+    Ok((StatusCode::CREATED, Json(acknowledged)))
 }

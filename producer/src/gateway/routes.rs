@@ -1,6 +1,7 @@
 //! Which path leads where, and what all of them share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_producer::Publish;
 use audit_runtime::admin::Health;
@@ -8,14 +9,22 @@ use audit_schema::topic::MAX_EVENT_BYTES;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
-use axum::routing::post;
+use axum::routing::{get, post};
 use prometheus::Registry;
-use tokio::sync::Semaphore;
 
 use super::auth::{self, Auth};
+use super::batch::{self, MAX_BATCH_BYTES};
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
-use super::{Limits, publish};
+use super::slots::Slots;
+use super::{Limits, openapi, publish};
+
+/// Where one event goes.
+pub(super) const EVENT: &str = "/api/v1/audit/workflow-execution";
+/// Where many events go.
+pub(super) const BATCH: &str = "/api/v1/audit/workflow-executions";
+/// Where both are described.
+const OPENAPI: &str = "/openapi.json";
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -23,8 +32,9 @@ pub(super) struct Gateway<P> {
     pub(super) publisher: P,
     pub(super) auth: Auth,
     pub(super) limits: Arc<Limits>,
-    /// One permit for each request that may be under way.
-    pub(super) slots: Arc<Semaphore>,
+    /// How long an event of a batch waits for its place in the queue; an acknowledgement has the same time again.
+    pub(super) deadline: Duration,
+    pub(super) slots: Slots,
     pub(super) health: Health,
     pub(super) metrics: HttpMetrics,
 }
@@ -34,17 +44,16 @@ impl<P: Publish> Gateway<P> {
         publisher: P,
         auth: Auth,
         limits: &Limits,
+        deadline: Duration,
         health: Health,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
-        let slots = usize::try_from(limits.max_concurrency)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS);
         Ok(Self {
             publisher,
             auth,
             limits: Arc::new(limits.clone()),
-            slots: Arc::new(Semaphore::new(slots)),
+            deadline,
+            slots: Slots::new(limits.max_concurrency),
             health,
             metrics: HttpMetrics::new(registry)?,
         })
@@ -55,9 +64,11 @@ pub(super) fn router<P: Publish>(gateway: Gateway<P>) -> Router {
     let http_metrics = gateway.metrics.clone();
     let auth = gateway.auth.clone();
     Router::new()
-        .route("/api/v1/audit/workflow-execution", post(publish::publish::<P>))
+        .route(EVENT, post(publish::publish::<P>))
+        .route(BATCH, post(batch::publish::<P>).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
         // What is added below this line is open to everybody.
         .route_layer(axum::middleware::from_fn_with_state(auth, auth::authenticate))
+        .route(OPENAPI, get(openapi::serve::<P>))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             Problem::method_not_allowed(&method, &uri)
         })

@@ -79,7 +79,8 @@ impl Server {
         drop(listener);
         tokio::time::sleep(LAST_REQUESTS).await;
         last_requests.cancel();
-        let grace = self.limits.body_timeout + self.deadline + Duration::from_secs(1);
+        // Events of a batch may wait for their places as long as for their acknowledgements.
+        let grace = self.limits.body_timeout + 2 * self.deadline + Duration::from_secs(1);
         if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }

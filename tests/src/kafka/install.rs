@@ -4,11 +4,13 @@ use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cache;
+
 /// The directory of the jars that `tests/setup.sh` fetched: `KAFKA_DIR`, else the user's cache.
 pub(super) fn jars() -> Result<PathBuf> {
     let directory = match env::var_os("KAFKA_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => cache()?.join("kubernaut-audit").join(format!("kafka-{}", version()?)),
+        None => cache::directory()?.join(format!("kafka-{}", version()?)),
     };
     let jars = directory.join("libs");
     ensure!(jars.is_dir(), "Apache Kafka is not in {}: run `make setup`", directory.display());
@@ -21,14 +23,6 @@ pub(super) fn java() -> PathBuf {
         .map(|home| PathBuf::from(home).join("bin/java"))
         .filter(|java| java.is_file())
         .unwrap_or_else(|| PathBuf::from("java"))
-}
-
-fn cache() -> Result<PathBuf> {
-    if let Some(cache) = env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()) {
-        return Ok(cache.into());
-    }
-    let home = env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(PathBuf::from(home).join(".cache"))
 }
 
 /// The version stands once, in the pom that fetches it.

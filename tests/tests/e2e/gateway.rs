@@ -1,6 +1,7 @@
 //! From HTTP, or the library, to the row.
 
 mod answers;
+mod batch;
 mod callers;
 mod clients;
 mod connections;
@@ -9,6 +10,7 @@ mod go_client;
 mod library;
 mod limits;
 mod load;
+mod openapi;
 mod outages;
 mod repeats;
 mod rows;

@@ -1,5 +1,7 @@
 //! The router with a recording publisher behind it.
 
+mod batch;
+
 use std::time::Duration;
 
 use audit_producer::{Answer, PublishError, RecordingPublisher};
@@ -10,7 +12,8 @@ use tower::ServiceExt;
 
 use super::*;
 
-const PATH: &str = "/api/v1/audit/workflow-execution";
+const PATH: &str = EVENT;
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the Go client sends for the event of its own integration test.
 const FROM_GO: &str = r#"{"id":"","remediation_id":"","workflow_name":"test-workflow","workflow_version":"v1","total_steps":3,"steps_completed":3,"steps_failed":0,"total_duration":0,"outcome":"success","effectiveness_score":0.95,"rollbacks_performed":0,"step_executions":null,"adaptive_adjustments":null,"completed_at":"0001-01-01T00:00:00Z","status":""}"#;
@@ -43,7 +46,8 @@ impl Test {
         let (publisher, registry, health) =
             (RecordingPublisher::default(), Registry::new(), Health::new());
         let gateway =
-            Gateway::new(publisher.clone(), auth, &limits, health.clone(), &registry).unwrap();
+            Gateway::new(publisher.clone(), auth, &limits, DEADLINE, health.clone(), &registry)
+                .unwrap();
         Self { publisher, registry, health, router: router(gateway) }
     }
 
