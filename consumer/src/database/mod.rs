@@ -2,11 +2,14 @@
 
 mod error;
 mod options;
+mod owner;
 mod pool;
+mod rights;
 mod schema;
 mod tls;
 
 pub use error::{describe, describe_pool, sqlstate};
 pub use options::{DatabaseOptions, DatabaseUrl, InvalidDatabaseUrl};
 pub use pool::{Database, connect_once};
+pub use rights::{RightsError, check_rights};
 pub use schema::{SchemaError, check_schema, migrate};

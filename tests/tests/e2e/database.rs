@@ -22,6 +22,7 @@ mod partitions;
 mod refusals;
 mod rejections;
 mod restore;
+mod roles;
 mod streams;
 mod values;
 
