@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, migrate, run};
+use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, run};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
             Command::Run(options) => run::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::Dlq(options) => dlq::run(options).await,
+            Command::Doctor(options) => doctor::run(options).await,
         }
     })
 }

@@ -42,7 +42,11 @@ FROM unnest(ARRAY[
 ]) AS object, unnest(ARRAY['SELECT', 'INSERT']) AS privilege
 UNION ALL
 SELECT object, 'SELECT'
-FROM unnest(ARRAY['audit_completeness', 'audit_schema_support', 'audit_writer_right', 'refinery_schema_history']) AS object
+FROM unnest(ARRAY[
+    'audit_completeness', 'audit_schema_support', 'audit_writer_right', 'refinery_schema_history',
+    -- `doctor` looks what waits there; whatever else is in a partition is read through the table.
+    'workflow_execution_audit_default'
+]) AS object
 UNION ALL
 SELECT object, 'EXECUTE'
 FROM unnest(ARRAY['audit_id_time(uuid)', 'audit_add_partition(date)', 'audit_leave_history(uuid[], bytea[])']) AS object;
@@ -94,7 +98,8 @@ BEGIN
         SELECT format('SELECT ON %s', c.oid::regclass)
         FROM pg_class c
         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
-            AND NOT c.relispartition AND c.relowner = current_user::regrole
+            AND (NOT c.relispartition OR c.relname = 'workflow_execution_audit_default')
+            AND c.relowner = current_user::regrole
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p

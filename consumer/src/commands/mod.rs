@@ -1,6 +1,7 @@
 //! One file per subcommand, each with its own options.
 
 pub mod dlq;
+pub mod doctor;
 pub mod format;
 pub mod migrate;
 pub mod run;
@@ -31,4 +32,6 @@ pub enum Command {
     Migrate(migrate::Options),
     /// Look at dead letters
     Dlq(dlq::Options),
+    /// Look for what is wrong with Kafka, the database and the stream; exit code 3 if something is
+    Doctor(doctor::Options),
 }

@@ -3,6 +3,7 @@
 mod broker;
 mod cli;
 mod database;
+mod doctor;
 mod gateway;
 mod group;
 mod harness;

@@ -19,13 +19,13 @@ const ROLES: &str = include_str!("../../../../schema/roles.sql");
 
 /// The administrator of a managed server: no superuser, but one who makes roles and databases.
 const ADMINISTRATOR: &str = "administrator";
-const MIGRATOR: &str = "deployer";
-const WRITERS: [&str; 2] = ["consumer_a", "consumer_b"];
-const READER: &str = "reporter";
+pub(crate) const MIGRATOR: &str = "deployer";
+pub(crate) const WRITERS: [&str; 2] = ["consumer_a", "consumer_b"];
+pub(crate) const READER: &str = "reporter";
 const STRANGER: &str = "stranger";
 
 /// A server of its own, since roles belong to all databases of a server, and one user for each role.
-async fn server() -> Result<PostgresServer> {
+pub(crate) async fn server() -> Result<PostgresServer> {
     let postgres = PostgresServer::start_new(&[("track_functions", "all")]).await?;
     let superuser = postgres.connect("postgres").await?;
     let users = [ADMINISTRATOR, MIGRATOR, WRITERS[0], WRITERS[1], READER, STRANGER];
@@ -56,7 +56,7 @@ async fn apply_roles(postgres: &PostgresServer, database: &str) -> Result<()> {
 }
 
 /// A stream whose database was migrated by the migrator and is written by the first writer.
-async fn pipeline<'a>(
+pub(crate) async fn pipeline<'a>(
     postgres: &'a PostgresServer,
     name: &str,
     partitions: i32,
@@ -70,7 +70,7 @@ async fn pipeline<'a>(
     Ok(pipeline)
 }
 
-fn url(postgres: &PostgresServer, user: &str, database: &str) -> String {
+pub(crate) fn url(postgres: &PostgresServer, user: &str, database: &str) -> String {
     format!("postgres://{user}:{PASSWORD}@{}/{database}", postgres.address())
 }
 
