@@ -94,13 +94,18 @@ pub(super) async fn broker_by_probe(options: &KafkaOptions, topic: &str) -> Find
 /// The largest skew of the brokers that lead the topic's partitions; none if its records have the producer's time.
 async fn read_brokers(options: &KafkaOptions, topic: &str) -> anyhow::Result<Option<TimeDelta>> {
     let mut config: ClientConfig = options.properties().into_iter().collect();
-    config.set("client.id", "kubernaut-audit-doctor").set("linger.ms", "0");
+    config
+        .set("client.id", "kubernaut-audit-doctor")
+        .set("linger.ms", "0")
+        .set("message.timeout.ms", PATIENCE.as_millis().to_string());
     let producer: FutureProducer = config.create().map_err(crate::kafka::setup_error)?;
-    let (asking, name) = (producer.clone(), topic.to_owned());
+    let asking = producer.clone();
+    // All topics: asking for one would create it where brokers are set up to.
     let metadata =
-        tokio::task::spawn_blocking(move || asking.client().fetch_metadata(Some(&name), PATIENCE));
+        tokio::task::spawn_blocking(move || asking.client().fetch_metadata(None, PATIENCE));
     let metadata = metadata.await??;
-    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions = found.map_or(0, |found| found.partitions().len());
     anyhow::ensure!(partitions > 0, "there is no such topic");
     let mut largest = TimeDelta::zero();
     for partition in 0..i32::try_from(partitions)? {

@@ -74,12 +74,14 @@ async fn commands_as_the_reader() -> Result<()> {
     let run = pipeline.consumer().env("AUDIT_STARTUP_TIMEOUT", "1h").env("AUDIT_LOG", "off");
     let run = run.env("AUDIT_ADMIN_LISTEN", "127.0.0.1:0").run().await?;
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    assert_eq!(
-        run.stderr,
-        "error: the database user lacks rights that `run` needs: EXECUTE on audit_add_partition(date), EXECUTE on \
-         audit_leave_history(uuid[], bytea[]), INSERT on audit_batch and 12 more; make it a member of audit_writer \
-         (docs/database-roles.md)\n"
-    );
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    for words in [
+        "error: the database user lacks rights that `run` needs: EXECUTE on audit_add_partition(date)",
+        "INSERT on audit_batch",
+        "more; make it a member of audit_writer (docs/database-roles.md)",
+    ] {
+        assert!(run.stderr.contains(words), "{words:?} is not in {}", run.stderr);
+    }
     let migrate = pipeline.command("migrate").run().await?;
     assert_eq!(
         (migrate.code, migrate.stderr.as_str()),
