@@ -8,12 +8,14 @@ use anyhow::{Context, bail};
 use audit_runtime::exit::UsageError;
 use audit_runtime::kafka::KafkaOptions;
 use audit_schema::topic::{TopicSetting, required_settings};
-use rdkafka::ClientConfig;
+use chrono::{DateTime, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// How long one question to the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -135,16 +137,56 @@ impl Probe {
         })
     }
 
+    /// The brokers, and the topic as they know it.
+    ///
+    /// # Errors
+    /// The brokers cannot be reached.
+    pub async fn metadata(&self) -> Result<Metadata, KafkaError> {
+        let topic = Arc::clone(&self.topic);
+        self.ask(move |consumer| consumer.fetch_metadata(Some(&topic), TIMEOUT)).await
+    }
+
+    /// The assignor and the number of members of a group of the classic protocol; none if there is no such group.
+    ///
+    /// # Errors
+    /// The group's coordinator cannot be asked.
+    pub async fn group(&self, group: &str) -> Result<Option<(String, usize)>, KafkaError> {
+        let group = group.to_owned();
+        self.ask(move |consumer| {
+            let list = consumer.fetch_group_list(Some(&group), TIMEOUT)?;
+            let found = list.groups().first();
+            Ok(found.map(|group| (group.protocol().to_owned(), group.members().len())))
+        })
+        .await
+    }
+
+    /// Whether a partition has a record with this timestamp or a later one.
+    ///
+    /// # Errors
+    /// The partition's leader cannot be asked.
+    pub async fn has_record_from(
+        &self,
+        partition: i32,
+        time: DateTime<Utc>,
+    ) -> Result<bool, KafkaError> {
+        let mut times = TopicPartitionList::new();
+        let time = Offset::Offset(time.timestamp_millis());
+        times.add_partition_offset(&self.topic, partition, time)?;
+        let offsets = self.ask(move |consumer| consumer.offsets_for_times(times, TIMEOUT)).await?;
+        let found = offsets.elements().first().map(|found| (found.offset(), found.error()));
+        match found {
+            Some((_, Err(error))) => Err(error),
+            Some((Offset::Offset(_), Ok(()))) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
     /// How many partitions the topic has.
     ///
     /// # Errors
     /// The brokers cannot be reached, or do not know the topic.
     pub async fn partitions(&self) -> anyhow::Result<i32> {
-        let topic = Arc::clone(&self.topic);
-        let metadata = self
-            .ask(move |consumer| consumer.fetch_metadata(Some(&topic), TIMEOUT))
-            .await
-            .context("cannot reach Kafka (--brokers)")?;
+        let metadata = self.metadata().await.context("cannot reach Kafka (--brokers)")?;
         let found = metadata.topics().iter().find(|found| found.name() == &*self.topic);
         let partitions = found.map_or(0, |found| found.partitions().len());
         if partitions == 0 {
@@ -169,13 +211,13 @@ impl Probe {
 
     /// The topic's `message.timestamp.type`; none if the brokers do not say.
     pub async fn timestamp_type(&self) -> Option<String> {
-        self.settings().await?.get("message.timestamp.type")?.value.clone()
+        self.settings().await.ok()?.get("message.timestamp.type")?.value.clone()
     }
 
     /// The settings of the topic that differ from what the project asks for, each with its actual value. None if
     /// the brokers do not say.
     pub async fn unmet_settings(&self) -> Vec<(TopicSetting, String)> {
-        let Some(settings) = self.settings().await else { return Vec::new() };
+        let Ok(settings) = self.settings().await else { return Vec::new() };
         // How many brokers should have a record is `topic check`'s to ask; here one is enough.
         let unmet = |wanted: TopicSetting| {
             let actual = settings.get(wanted.name)?.value.clone()?;
@@ -184,10 +226,15 @@ impl Probe {
         required_settings(1).into_iter().filter_map(unmet).collect()
     }
 
-    async fn settings(&self) -> Option<ConfigResource> {
+    /// The settings of the topic, defaults included.
+    ///
+    /// # Errors
+    /// The brokers do not say.
+    pub async fn settings(&self) -> Result<ConfigResource, KafkaError> {
         let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
         let topic = ResourceSpecifier::Topic(&self.topic);
-        self.admin.describe_configs([&topic], &options).await.ok()?.pop()?.ok()
+        let found = self.admin.describe_configs([&topic], &options).await?.pop();
+        found.unwrap_or(Err(RDKafkaErrorCode::UnknownTopic)).map_err(KafkaError::AdminOp)
     }
 
     async fn ask<T: Send + 'static>(

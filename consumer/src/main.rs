@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, migrate, report, run};
+use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             Command::Dlq(options) => dlq::run(options).await,
             Command::Report(options) => report::run(options).await,
             Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,
+            Command::Doctor(options) => doctor::run(options).await,
         }
     })
 }

@@ -227,20 +227,28 @@ impl Takeover {
 
     /// Ends the session of an owner that is frozen inside a transaction: it cannot be asked.
     async fn end_previous_owner(&self, partition: i32) {
-        let sql = "SELECT pg_terminate_backend(a.pid) FROM audit_stream s JOIN pg_stat_activity a \
-                   ON a.pid = s.owner_backend_pid AND a.backend_start = s.owner_backend_start \
+        // Another user's session may not be ended, and does not even show since when it is there. The server ends it
+        // for being idle in its transaction.
+        let sql = "SELECT a.usename::text, a.usename = session_user, \
+                   CASE WHEN a.backend_start = s.owner_backend_start THEN pg_terminate_backend(a.pid) END \
+                   FROM audit_stream s JOIN pg_stat_activity a ON a.pid = s.owner_backend_pid \
                    WHERE s.stream = $1 AND s.topic = $2 AND s.partition = $3";
-        if let Ok(client) = self.database.get().await {
-            match client.query(sql, &[&&*self.stream, &&*self.topic, &partition]).await {
-                Ok(ended) if !ended.is_empty() => {
-                    warn!(partition, "ended the previous owner's database session");
-                }
-                Ok(_) => {}
-                Err(error) => warn!(
+        let Ok(client) = self.database.get().await else { return };
+        match client.query_opt(sql, &[&&*self.stream, &&*self.topic, &partition]).await {
+            Ok(Some(row)) if row.get::<_, Option<bool>>(2) == Some(true) => {
+                warn!(partition, "ended the previous owner's database session");
+            }
+            Ok(Some(row)) if row.get::<_, Option<bool>>(1) == Some(false) => {
+                let user = row.get::<_, Option<String>>(0);
+                warn!(
                     partition,
-                    "cannot end the previous owner's session: {}",
-                    describe(&error)
-                ),
+                    user,
+                    "the previous owner's database session is another user's: the server has to end it"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                warn!(partition, "cannot end the previous owner's session: {}", describe(&error));
             }
         }
     }

@@ -10,8 +10,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 pub use cell::{Cell, one_line};
 pub use rows::Rows;
 
-/// The most characters of a cell in a table; JSON and CSV always have all of it.
-const TABLE_CELL: usize = 100;
+/// The most characters of a cell in a table of what others have written.
+pub const TABLE_CELL: usize = 100;
 
 /// The shape of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -45,7 +45,7 @@ pub fn table(rows: &Rows) -> String {
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(rows.columns.iter().map(|column| column.to_uppercase()));
     for row in &rows.rows {
-        table.add_row(row.iter().map(|cell| cell.short(TABLE_CELL)));
+        table.add_row(row.iter().map(|cell| cell.short(rows.widest)));
     }
     for (at, column) in table.column_iter_mut().enumerate() {
         if rows.rows.iter().any(|row| row[at].is_number()) {
@@ -70,7 +70,7 @@ mod tests {
 
     fn printed(format: Format, rows: Vec<Vec<Cell>>) -> String {
         let mut out = Vec::new();
-        let rows = Rows { columns: vec!["name".into(), "count".into()], rows };
+        let rows = Rows { columns: vec!["name".into(), "count".into()], rows, widest: TABLE_CELL };
         print(&mut out, format, &rows).unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -9,17 +9,18 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__dead_letters", include_str!("../migrations/V3__dead_letters.sql")),
     ("V4__reports", include_str!("../migrations/V4__reports.sql")),
     ("V5__support", include_str!("../migrations/V5__support.sql")),
-    ("V6__report_filters", include_str!("../migrations/V6__report_filters.sql")),
+    ("V6__roles", include_str!("../migrations/V6__roles.sql")),
+    ("V7__report_filters", include_str!("../migrations/V7__report_filters.sql")),
 ];
 
 /// The schema version this build was made for: that of its newest migration.
-pub const SCHEMA_VERSION: i32 = 6;
+pub const SCHEMA_VERSION: i32 = 7;
 
 /// The oldest schema version this build can work with.
-pub const OLDEST_SCHEMA: i32 = 5;
+pub const OLDEST_SCHEMA: i32 = 6;
 
 /// The oldest schema version the reports can be read from.
-pub const OLDEST_REPORT_SCHEMA: i32 = 6;
+pub const OLDEST_REPORT_SCHEMA: i32 = 7;
 
 #[cfg(test)]
 mod tests {

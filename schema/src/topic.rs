@@ -75,6 +75,21 @@ pub struct TopicSetting {
 }
 
 impl TopicSetting {
+    /// What is good enough, in words.
+    ///
+    /// ```
+    /// let [.., min_insync, _] = audit_schema::topic::required_settings(3);
+    /// assert_eq!(min_insync.wanted(), "2 or more");
+    /// ```
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        match self.comparison {
+            Comparison::Exactly => self.value.to_owned(),
+            Comparison::AtLeast => format!("{} or more", self.value),
+            Comparison::AtLeastOrUnlimited => format!("{} or more, or -1", self.value),
+        }
+    }
+
     /// Whether `actual`, as the broker reports it, is good enough.
     ///
     /// ```

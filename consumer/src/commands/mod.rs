@@ -1,6 +1,7 @@
 //! One file per subcommand, each with its own options.
 
 pub mod dlq;
+pub mod doctor;
 pub mod migrate;
 pub mod report;
 pub mod run;
@@ -45,4 +46,6 @@ pub enum Command {
     Report(report::Options),
     /// Ask whether the consumer on this machine is ready
     Healthcheck(audit_runtime::healthcheck::Options),
+    /// Look for what is wrong with Kafka, the database and the stream; exit code 3 if something is
+    Doctor(doctor::Options),
 }

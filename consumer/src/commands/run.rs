@@ -30,7 +30,9 @@ use crate::takeover::Takeover;
 /// Bytes that may be on their way from delivery to commit.
 const IN_FLIGHT_BYTES: usize = 32 << 20;
 /// Connections for everything but the lanes: takeovers, partitions, observation.
-const SIDE_CONNECTIONS: usize = 4;
+pub(super) const SIDE_CONNECTIONS: usize = 4;
+/// Connections that write, unless another number is asked for.
+pub(super) const DEFAULT_LANES: u16 = 2;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +42,7 @@ pub struct Options {
     group: String,
 
     /// Connections that write at the same time; a partition belongs to one of them
-    #[arg(long, env = "AUDIT_LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "N")]
+    #[arg(long, env = "AUDIT_LANES", default_value_t = DEFAULT_LANES, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "N")]
     lanes: u16,
 
     /// Records per transaction at the most

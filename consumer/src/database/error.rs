@@ -38,7 +38,9 @@ fn remedy(code: &SqlState) -> &'static str {
         SqlState::INVALID_CATALOG_NAME => {
             "; create the database, or correct its name in the database URL"
         }
-        SqlState::INSUFFICIENT_PRIVILEGE => "; grant the right to this user",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "; make this user a member of the role that has the right (docs/database-roles.md)"
+        }
         SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_FUNCTION => {
             "; run `audit-consumer migrate`"
         }

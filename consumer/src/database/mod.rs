@@ -2,7 +2,9 @@
 
 mod error;
 mod options;
+mod owner;
 mod pool;
+mod rights;
 mod rows;
 mod schema;
 mod tls;
@@ -10,5 +12,6 @@ mod tls;
 pub use error::{describe, describe_pool, sqlstate};
 pub use options::{DatabaseOptions, DatabaseUrl, InvalidDatabaseUrl};
 pub use pool::{Database, connect_once};
+pub use rights::{RightsError, check_rights};
 pub use rows::rows;
 pub use schema::{SchemaError, check_schema, migrate};

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use audit_runtime::format::{Cell, Rows};
+use audit_runtime::format::{Cell, Rows, TABLE_CELL};
 use chrono::{DateTime, SecondsFormat, Utc};
 use postgres_types::{FromSql, Json, ToSql, Type};
 use tokio_postgres::Client;
@@ -23,7 +23,7 @@ pub async fn rows(
     let cells = |row: &tokio_postgres::Row| (0..row.len()).map(|at| cell(row, at)).collect();
     let found = client.query(&statement, parameters).await?;
     let rows = found.iter().map(cells).collect::<Result<_, _>>()?;
-    Ok(Rows { columns, rows })
+    Ok(Rows { columns, rows, widest: TABLE_CELL })
 }
 
 /// A cell that was read.

@@ -104,16 +104,11 @@ impl Months {
     pub async fn make_all(&self, database: &Database) -> anyhow::Result<()> {
         let mut client = database.get().await?;
         let present = present(&client).await.map_err(|error| anyhow::anyhow!(describe(&error)))?;
-        let ahead = std::iter::successors(Some(Month::of(Utc::now())), |month| Some(month.next()));
         let missing: BTreeSet<Month> = {
             let mut state = self.lock();
             state.present = present;
             let wanted = std::mem::take(&mut state.wanted);
-            ahead
-                .take(AHEAD + 1)
-                .chain(wanted)
-                .filter(|month| !state.present.contains(month))
-                .collect()
+            ahead().chain(wanted).filter(|month| !state.present.contains(month)).collect()
         };
         let mut missing = missing.into_iter();
         while let Some(month) = missing.next() {
@@ -145,6 +140,22 @@ impl Months {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Months that should be there ahead of time and are not.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn missing_ahead(
+    client: &tokio_postgres::Client,
+) -> Result<Vec<Month>, tokio_postgres::Error> {
+    let present = present(client).await?;
+    Ok(ahead().filter(|month| !present.contains(month)).collect())
+}
+
+/// This month and those that always have their partition.
+fn ahead() -> impl Iterator<Item = Month> {
+    std::iter::successors(Some(Month::of(Utc::now())), |month| Some(month.next())).take(AHEAD + 1)
 }
 
 async fn present(

@@ -31,8 +31,8 @@ const RAISE_PAST: &str = "UPDATE workflow_execution_audit_history h SET source_t
     source_partition = k.partition, source_offset = k.record_offset, record_timestamp = k.time \
     FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[]) \
     AS k (id, digest, topic, partition, record_offset, time) WHERE h.id = k.id AND h.content_digest = k.digest";
-const FORGET_PAST: &str = "DELETE FROM workflow_execution_audit_history h \
-    USING unnest($1::uuid[], $2::bytea[]) AS k (id, digest) WHERE h.id = k.id AND h.content_digest = k.digest";
+/// This session may not delete: the function does it, and only what is current by then.
+const FORGET_PAST: &str = "SELECT audit_leave_history($1, $2)";
 
 /// What has to change in the tables.
 #[derive(Default)]
@@ -127,7 +127,7 @@ impl Changes {
     }
 
     /// The order matters: a content that is demoted takes its new rank along, and leaves its row before another
-    /// content comes in.
+    /// content comes in. What leaves history must be current by then.
     async fn apply(
         self,
         transaction: &Transaction<'_>,
@@ -148,12 +148,6 @@ impl Changes {
             let statement = transaction.prepare_cached(&sql).await?;
             transaction.execute(&statement, &[&ids, &times]).await.map_err(Failure::on_rows)?;
         }
-        if !self.forget_past.is_empty() {
-            let (ids, digests): (Vec<Uuid>, Vec<&[u8]>) =
-                self.forget_past.iter().map(|(id, digest)| (*id, digest.as_bytes())).unzip();
-            let statement = transaction.prepare_cached(FORGET_PAST).await?;
-            transaction.execute(&statement, &[&ids, &digests]).await?;
-        }
         if !self.promote.is_empty() {
             staging::fill(transaction, batch, self.promote.iter().copied()).await?;
             let sql = format!(
@@ -163,6 +157,12 @@ impl Changes {
             );
             let statement = transaction.prepare_cached(&sql).await?;
             transaction.execute(&statement, &[]).await.map_err(Failure::on_rows)?;
+        }
+        if !self.forget_past.is_empty() {
+            let (ids, digests): (Vec<Uuid>, Vec<&[u8]>) =
+                self.forget_past.iter().map(|(id, digest)| (*id, digest.as_bytes())).unzip();
+            let statement = transaction.prepare_cached(FORGET_PAST).await?;
+            transaction.execute(&statement, &[&ids, &digests]).await?;
         }
         if !self.late.is_empty() {
             let statement = format!(

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use audit_runtime::exit::ExitCode;
 use audit_runtime::kafka::KafkaOptions;
-use audit_schema::topic::{Comparison, required_settings};
+use audit_schema::topic::required_settings;
 use serde::Serialize;
 
 use super::cluster::{Cluster, Topic};
@@ -56,12 +56,8 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
 pub(super) fn compare(topic: &Topic) -> Vec<Row> {
     let rows = required_settings(topic.replicas).into_iter().map(|setting| {
         let actual = topic.settings.get(setting.name).cloned().unwrap_or_default();
-        let wanted = match setting.comparison {
-            Comparison::Exactly => setting.value.to_owned(),
-            Comparison::AtLeast => format!("{} or more", setting.value),
-            Comparison::AtLeastOrUnlimited => format!("{} or more, or -1", setting.value),
-        };
-        Row { setting: setting.name, wanted, ok: setting.is_met_by(&actual), actual }
+        let (wanted, ok) = (setting.wanted(), setting.is_met_by(&actual));
+        Row { setting: setting.name, wanted, actual, ok }
     });
     rows.collect()
 }

@@ -6,12 +6,14 @@ use serde_json::Value;
 use super::Cell;
 
 /// Columns and rows of a result; each row has a cell per column.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     /// The columns' names, in their order.
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
+    /// The most characters of a cell in a table; JSON and CSV always have all of it.
+    pub widest: usize,
 }
 
 impl Rows {
@@ -20,7 +22,7 @@ impl Rows {
     /// # Errors
     /// A structure cannot be JSON.
     pub fn of<T: Serialize>(records: &[T]) -> serde_json::Result<Self> {
-        let mut all = Self::default();
+        let mut all = Self { columns: Vec::new(), rows: Vec::new(), widest: usize::MAX };
         for record in records {
             let Value::Object(fields) = serde_json::to_value(record)? else { continue };
             if all.columns.is_empty() {

@@ -22,11 +22,12 @@ mod partitions;
 mod refusals;
 mod rejections;
 mod restore;
+pub(crate) mod roles;
 mod streams;
 mod values;
 
 /// How long anything may take that a test waits for, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Records of so many events with every kind of id: some come again in other bytes, some with
 /// another content, some are poison. The same id comes through several partitions.

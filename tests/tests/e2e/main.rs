@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod database;
 mod docs;
+mod doctor;
 mod gateway;
 mod group;
 mod harness;

@@ -1,6 +1,6 @@
 //! Single executions: the one query for them, and how they are shown to people.
 
-use audit_runtime::format::{Cell, Rows, table};
+use audit_runtime::format::{Cell, Rows, TABLE_CELL, table};
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -100,5 +100,6 @@ fn nested_rows(json: &RawValue, members: &[&str]) -> serde_json::Result<Rows> {
             .iter()
             .map(|object| members.iter().map(|member| cell(object, member)).collect())
             .collect(),
+        widest: TABLE_CELL,
     })
 }

@@ -6,10 +6,10 @@ use audit_schema::migrations::OLDEST_SCHEMA;
 use deadpool_postgres::PoolError;
 use tracing::warn;
 
-use crate::database::{self, Database};
+use crate::database::{self, Database, RightsError};
 use crate::kafka::Probe;
 
-/// Whether database, schema and topic are there; gives the topic's partitions. Waits for what may still come up.
+/// Whether database, schema, rights and topic are there; gives the topic's partitions. Waits for what may still come up.
 ///
 /// # Errors
 /// What is missing and what to do, once waiting cannot help or has been long enough.
@@ -58,6 +58,10 @@ async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> 
     })?;
     database::check_schema(&client, OLDEST_SCHEMA).await.map_err(|error| {
         let may_pass = error.is_retriable();
+        Failure { error: error.into(), may_pass }
+    })?;
+    database::check_rights(&client).await.map_err(|error| {
+        let may_pass = matches!(error, RightsError::Query(_));
         Failure { error: error.into(), may_pass }
     })?;
     // A broker that does not know the topic may just not have heard of it yet.

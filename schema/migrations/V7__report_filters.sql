@@ -107,3 +107,12 @@ DROP FUNCTION audit_adjustments(timestamptz, timestamptz);
 
 -- Finds the dead letters of an id, which is their record's key. A hash, as a key may be larger than a B-tree takes.
 CREATE INDEX audit_dead_letter_key ON audit_dead_letter USING hash (key);
+
+-- PostgreSQL lets everybody call a new function.
+REVOKE ALL ON FUNCTION
+    audit_effective_workflows(timestamptz, timestamptz, text),
+    audit_needs_optimization(timestamptz, timestamptz, text),
+    audit_slow_steps(timestamptz, timestamptz, text),
+    audit_retry_patterns(timestamptz, timestamptz, text),
+    audit_adjustments(timestamptz, timestamptz, text)
+FROM PUBLIC;
