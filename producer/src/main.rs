@@ -1,6 +1,8 @@
 //! `audit-producer`: picks the command.
 
 mod gateway;
+mod import;
+mod publishing;
 mod topic;
 
 use audit_runtime::exit::ExitCode;
@@ -22,6 +24,8 @@ struct Cli {
 enum Command {
     /// Takes events over HTTP and publishes them
     Gateway(gateway::Options),
+    /// Publishes events from a file or standard input, one JSON object a line
+    Publish(import::Options),
     /// Creates and checks the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
@@ -36,6 +40,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     logging::init(&cli.log)?;
     match cli.command {
         Command::Gateway(options) => gateway::run(options).await,
+        Command::Publish(options) => import::run(options).await,
         Command::Topic(command) => topic::run(command).await,
     }
 }

@@ -26,6 +26,7 @@ pub struct Binary {
     name: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    stdin: Option<PathBuf>,
     open_files: Option<u32>,
     quiet: bool,
 }
@@ -37,6 +38,7 @@ impl Binary {
             name: name.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            stdin: None,
             open_files: None,
             quiet: false,
         }
@@ -54,6 +56,12 @@ impl Binary {
         self
     }
 
+    /// Gives it a file as standard input.
+    pub fn stdin(mut self, path: &Path) -> Self {
+        self.stdin = Some(path.to_owned());
+        self
+    }
+
     /// Limits its open files.
     pub fn open_files(mut self, limit: u32) -> Self {
         self.open_files = Some(limit);
@@ -64,6 +72,14 @@ impl Binary {
     pub fn quiet(mut self) -> Self {
         self.quiet = true;
         self
+    }
+
+    /// The file to run, for a test that has another program start it.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn path(&self) -> Result<PathBuf> {
+        built(&self.name)
     }
 
     /// Starts it as a service on a free admin port, without waiting for anything.
@@ -108,6 +124,9 @@ impl Binary {
         let mut launch = Launch::new(built(&self.name)?, directory.path(), "stderr");
         launch.stdout = Some(directory.path().join("stdout"));
         launch.args.clone_from(&self.args);
+        if let Some(stdin) = &self.stdin {
+            launch.stdin.clone_from(stdin);
+        }
         launch.env.clone_from(&self.env);
         launch.env_remove =
             env::vars().map(|(name, _)| name).filter(|name| name.starts_with("AUDIT_")).collect();

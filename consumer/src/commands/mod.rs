@@ -1,10 +1,10 @@
 //! One file per subcommand, each with its own options.
 
 pub mod dlq;
-pub mod format;
 pub mod migrate;
 pub mod run;
 
+use audit_runtime::format;
 use audit_runtime::logging::LogOptions;
 
 /// Moves audit events from Kafka into PostgreSQL, exactly once.

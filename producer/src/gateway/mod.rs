@@ -27,21 +27,21 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use audit_producer::{AuditPublisher, PublisherOptions};
 use audit_runtime::admin::{AdminOptions, Health};
-use audit_runtime::exit::{ExitCode, UsageError};
-use audit_runtime::kafka::KafkaOptions;
+use audit_runtime::exit::ExitCode;
 use audit_runtime::{admin, duration, listen, metrics as process_metrics, signals};
 use axum::middleware::map_response_with_state;
 use tokio_util::sync::CancellationToken;
 
 use routes::Gateway;
 
+use crate::publishing::PublishingOptions;
+
 /// Options of `audit-producer gateway`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    kafka: KafkaOptions,
+    publishing: PublishingOptions,
 
     /// Address events are taken at
     #[arg(long, env = "AUDIT_LISTEN", default_value = "0.0.0.0:8085", value_name = "IP:PORT")]
@@ -50,14 +50,6 @@ pub(crate) struct Options {
     /// CloudEvents source of the events: a URI reference. Idempotency keys are scoped by it
     #[arg(long, env = "AUDIT_SOURCE", default_value = "/gateway", value_name = "URI")]
     source: String,
-
-    /// How long Kafka may take to acknowledge an event before its sender is told 503
-    #[arg(long, env = "AUDIT_DEADLINE", default_value = "5s", value_parser = deadline, value_name = "DURATION")]
-    deadline: Duration,
-
-    /// How much may wait for its acknowledgement, in MiB
-    #[arg(long, env = "AUDIT_QUEUE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=2048), value_name = "MIB")]
-    queue_mib: u16,
 
     /// How long to go on taking events once told to stop, so that load balancers learn of it first
     #[arg(long, env = "AUDIT_DRAIN_DELAY", default_value = "1s", value_parser = duration::parse, value_name = "DURATION")]
@@ -92,16 +84,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
     let health = Health::new();
-    let publisher = AuditPublisher::new(&PublisherOptions {
-        brokers: options.kafka.brokers.clone(),
-        topic: options.kafka.topic.clone(),
-        source: options.source.clone(),
-        deadline: options.deadline,
-        queue_bytes: usize::from(options.queue_mib) * 1024 * 1024,
-        properties: options.kafka.properties(),
-        registry: Some(registry.clone()),
-    })
-    .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
+    let publisher = options.publishing.publisher(&options.source, Some(registry.clone()))?;
     let gateway = Gateway::new(
         publisher.clone(),
         &options.source,
@@ -120,11 +103,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         listener,
         routes::router(gateway).layer(closing),
         &options.limits,
-        options.deadline,
+        options.publishing.deadline,
         draining.clone(),
     );
 
-    tracing::info!(listen = %options.listen, admin = %options.admin.admin_listen, topic = options.kafka.topic, "taking events");
+    tracing::info!(listen = %options.listen, admin = %options.admin.admin_listen, topic = options.publishing.kafka.topic, "taking events");
     health.set_ready(true);
     let told_to_stop = async {
         stop.cancelled().await;
@@ -134,7 +117,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     tokio::join!(server, told_to_stop);
 
-    if let Err(unacknowledged) = publisher.close(options.deadline).await {
+    if let Err(unacknowledged) = publisher.close(options.publishing.deadline).await {
         // Their senders went away, or were told 503.
         tracing::warn!(%unacknowledged, "gave up");
     }
@@ -142,14 +125,4 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     end.cancel();
     admin.await.context("the admin server panicked")?.context("the admin server failed")?;
     Ok(ExitCode::Fine)
-}
-
-fn deadline(text: &str) -> Result<Duration, String> {
-    let deadline = duration::parse(text).map_err(|error| error.to_string())?;
-    let range = Duration::from_millis(100)..=Duration::from_secs(3_600);
-    if range.contains(&deadline) {
-        Ok(deadline)
-    } else {
-        Err("must be from 100ms to 1h".to_owned())
-    }
 }

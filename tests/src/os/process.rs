@@ -36,6 +36,8 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Its working directory.
     pub directory: PathBuf,
+    /// Where standard input comes from.
+    pub stdin: PathBuf,
     /// Where standard error goes, and standard output unless that has its own file. Appended to.
     pub log: PathBuf,
     /// Where standard output goes when it is to be told apart from the log.
@@ -57,6 +59,7 @@ impl Launch {
             env_remove: Vec::new(),
             env: Vec::new(),
             directory: directory.to_owned(),
+            stdin: "/dev/null".into(),
             log: directory.join(format!("{name}.log")),
             stdout: None,
             user: None,
@@ -72,8 +75,8 @@ impl Launch {
             self.open_files.map_or_else(String::new, |limit| format!("ulimit -n {limit} && "));
         let mut command = Command::new("sh");
         command
-            .args(["-c", &format!("read -r go && {limit}exec \"$@\" </dev/null")])
-            .arg("sh")
+            .args(["-c", &format!("read -r go && {limit}exec \"$@\" <\"$0\"")])
+            .arg(&self.stdin)
             .arg(&self.program)
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
