@@ -51,6 +51,8 @@ missing_packages() {
   postgres_is_usable || echo postgresql
   java_is_usable || echo default-jre-headless
   [ -d "$kafka" ] || have mvn || echo maven
+  have node || echo nodejs
+  [ -d "$asyncapi" ] || have npm || echo npm
 }
 
 apt_install() {
@@ -102,10 +104,27 @@ install_kafka() {
   mv -T "$unfinished" "$kafka" 2>/dev/null || [ -d "$kafka" ]
 }
 
+# The parser that checks docs/asyncapi.json, likewise. No script of a package is run.
+install_asyncapi_parser() {
+  [ ! -d "$asyncapi" ] || return 0
+  say "fetching the AsyncAPI parser (55 MB) into $asyncapi"
+  mkdir -p "$cache"
+  unfinished=$(mktemp -d "$cache/asyncapi.XXXXXX")
+  trap 'rm -rf "$unfinished"' EXIT
+  trap 'exit 130' INT TERM HUP
+  cp "$here/asyncapi/package.json" "$here/asyncapi/package-lock.json" "$unfinished"
+  (cd "$unfinished" && npm ci --ignore-scripts --no-audit --no-fund </dev/null >&2) \
+    || die "npm could not fetch the AsyncAPI parser (is its registry, or the mirror in ~/.npmrc, reachable?)"
+  mv -T "$unfinished" "$asyncapi" 2>/dev/null || [ -d "$asyncapi" ]
+}
+
 kafka_version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$here/kafka/pom.xml")
 kafka=${KAFKA_DIR:-$cache/kafka-$kafka_version}
+# Named by its lock file; tests/lint.sh looks for the same name.
+asyncapi=$cache/asyncapi-$(cksum <"$here/asyncapi/package-lock.json" | cut -d ' ' -f 1)
 
 have cargo || die "Rust is missing: install it from https://rustup.rs (or your distribution), then run this again"
 install_packages
 install_kafka
+install_asyncapi_parser
 say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, $(cargo --version)"

@@ -25,7 +25,7 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "null"], "format": "date-time"})
 }
 
-fn generated() -> Value {
+pub(crate) fn generated() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         // They describe the owned types, not events.
         settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {

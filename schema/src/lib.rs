@@ -27,5 +27,7 @@ pub mod topic;
 pub mod version;
 
 #[cfg(test)]
+mod asyncapi;
+#[cfg(test)]
 mod json_schema;
 mod timestamp;
