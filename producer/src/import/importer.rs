@@ -161,3 +161,6 @@ impl<P: Publish> Importer<'_, P> {
         self.tally.set(tally);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use audit_runtime::exit::UsageError;
@@ -39,6 +39,12 @@ impl Input {
         }
         let size = metadata.is_file().then_some(metadata.len());
         Ok(Opened { reader: Box::new(file), size })
+    }
+
+    /// Whether this path leads to the same file.
+    pub(super) fn is(&self, other: &Path) -> bool {
+        let Self::File(path) = self else { return false };
+        matches!((path.canonicalize(), other.canonicalize()), (Ok(one), Ok(two)) if one == two)
     }
 }
 

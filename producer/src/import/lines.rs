@@ -108,7 +108,7 @@ mod tests {
                 (2, 6, some("bb")),
                 (3, 7, some("")),
                 (4, 10, some(" ")),
-                (5, 35, some("last line without an end")),
+                (5, 34, some("last line without an end")),
             ]
         );
         assert_eq!(read(Cursor::new("")), []);

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use audit_runtime::exit::ExitCode;
+use audit_runtime::exit::{ExitCode, UsageError};
 use audit_runtime::format::{self, Format};
 use audit_runtime::signals;
 
@@ -70,6 +70,11 @@ pub(crate) struct Options {
 /// Imports until the input ends, or SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
+    if options.errors.as_deref().is_some_and(|errors| options.input.is(errors)) {
+        // Each refused line would be one more line to refuse.
+        let what = "--errors must name another file than the one that is imported";
+        return Err(UsageError(what.to_owned()).into());
+    }
     let input = options.input.open()?;
     let refused = Refused::open(options.errors.as_deref())?;
     let publisher = if options.dry_run {

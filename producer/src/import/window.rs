@@ -42,13 +42,12 @@ impl From<Result<Receipt, PublishError>> for Fate {
 impl Fate {
     /// What became of the event, within the publisher's deadline. Can be given up and asked for again.
     pub(super) async fn settle(&mut self) -> Result<(), PublishError> {
-        if let Self::Open(receipt) = self {
-            *self = Self::Known(receipt.await.map(drop));
-        }
-        match self {
-            Self::Known(result) => result.clone(),
-            Self::Open(_) => unreachable!("it was settled above"),
-        }
+        let result = match self {
+            Self::Open(receipt) => receipt.await.map(drop),
+            Self::Known(result) => return result.clone(),
+        };
+        *self = Self::Known(result.clone());
+        result
     }
 }
 
