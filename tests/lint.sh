@@ -8,6 +8,7 @@ die() { say "$*"; exit 1; }
 
 cargo fmt --all --check || die "not formatted: run \`make fmt\`"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 if command -v cargo-deny >/dev/null 2>&1; then
   cargo deny --all-features check bans licenses sources
@@ -20,4 +21,13 @@ if command -v shellcheck >/dev/null 2>&1; then
   shellcheck --shell=sh tests/src/os/reaper.sh
 else
   say "SKIPPED: shell scripts, as shellcheck is not installed"
+fi
+
+asyncapi=${XDG_CACHE_HOME:-$HOME/.cache}/kubernaut-audit/asyncapi-$(
+  cksum <tests/asyncapi/package-lock.json | cut -d ' ' -f 1
+)
+if [ -d "$asyncapi" ] && command -v node >/dev/null 2>&1; then
+  NODE_PATH=$asyncapi/node_modules node --test tests/asyncapi/ >&2
+else
+  say "SKIPPED: docs/asyncapi.json, as the AsyncAPI parser is not installed: run \`make setup\`"
 fi

@@ -56,6 +56,8 @@ missing_packages() {
   java_is_usable || echo default-jre-headless
   [ -d "$kafka" ] || have mvn || echo maven
   [ -d "$schemathesis" ] || python_is_usable || echo python3-venv
+  have node || echo nodejs
+  [ -d "$asyncapi" ] || have npm || echo npm
 }
 
 apt_install() {
@@ -123,13 +125,30 @@ install_schemathesis() {
   mv -T "$unfinished" "$schemathesis" 2>/dev/null || [ -d "$schemathesis" ]
 }
 
+# The parser that checks docs/asyncapi.json, likewise. No script of a package is run.
+install_asyncapi_parser() {
+  [ ! -d "$asyncapi" ] || return 0
+  say "fetching the AsyncAPI parser (55 MB) into $asyncapi"
+  mkdir -p "$cache"
+  unfinished=$(mktemp -d "$cache/asyncapi.XXXXXX")
+  trap 'rm -rf "$unfinished"' EXIT
+  trap 'exit 130' INT TERM HUP
+  cp "$here/asyncapi/package.json" "$here/asyncapi/package-lock.json" "$unfinished"
+  (cd "$unfinished" && npm ci --ignore-scripts --no-audit --no-fund </dev/null >&2) \
+    || die "npm could not fetch the AsyncAPI parser (is its registry, or the mirror in ~/.npmrc, reachable?)"
+  mv -T "$unfinished" "$asyncapi" 2>/dev/null || [ -d "$asyncapi" ]
+}
+
 kafka_version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$here/kafka/pom.xml")
 kafka=${KAFKA_DIR:-$cache/kafka-$kafka_version}
 schemathesis_version=$(sed -n 's/^schemathesis==//p' "$here/schemathesis/requirements.txt")
 schemathesis=${SCHEMATHESIS_DIR:-$cache/schemathesis-$schemathesis_version}
+# Named by its lock file; tests/lint.sh looks for the same name.
+asyncapi=$cache/asyncapi-$(cksum <"$here/asyncapi/package-lock.json" | cut -d ' ' -f 1)
 
 have cargo || die "Rust is missing: install it from https://rustup.rs (or your distribution), then run this again"
 install_packages
 install_kafka
 install_schemathesis
+install_asyncapi_parser
 say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, Schemathesis $schemathesis_version, $(cargo --version)"

@@ -1,6 +1,8 @@
 //! `audit-producer`: picks the command.
 
 mod gateway;
+mod import;
+mod publishing;
 mod topic;
 
 use audit_runtime::config::Check;
@@ -26,6 +28,7 @@ impl Check for Cli {
     fn check(&self) -> Vec<anyhow::Error> {
         match &self.command {
             Command::Gateway(options) => options.check(),
+            Command::Publish(options) => options.check(),
             _ => Vec::new(),
         }
     }
@@ -35,6 +38,8 @@ impl Check for Cli {
 enum Command {
     /// Take events over HTTP and publish them
     Gateway(Box<gateway::Options>),
+    /// Publish events from a file or standard input, one JSON object a line
+    Publish(import::Options),
     /// Create and check the topic of the events
     #[command(subcommand)]
     Topic(topic::Command),
@@ -52,6 +57,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     config::warn_of_misspelt_variables::<Cli>();
     match cli.command {
         Command::Gateway(options) => gateway::run(*options).await,
+        Command::Publish(options) => import::run(options).await,
         Command::Topic(command) => topic::run(command).await,
         Command::Healthcheck(options) => healthcheck::run(options).await,
     }

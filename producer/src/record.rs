@@ -100,8 +100,9 @@ impl Record {
         self.headers.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// What the record costs the queue, in bytes.
-    pub(crate) fn size(&self) -> usize {
+    /// What the record costs the queue, in bytes: key, value and headers.
+    #[must_use]
+    pub fn size(&self) -> usize {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         self.value.len() + headers + uuid::fmt::Hyphenated::LENGTH

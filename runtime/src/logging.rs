@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::terminal;
+
 /// Libraries whose `info` is about themselves; naming one in the filter brings it back.
 const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
 
@@ -50,7 +52,7 @@ pub fn init(options: &LogOptions) -> Result<(), LogError> {
     let on_terminal = std::io::stderr().is_terminal();
     let default = if on_terminal { LogFormat::Text } else { LogFormat::Json };
     let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::stderr);
     match options.log_format.unwrap_or(default) {
         LogFormat::Text => logs.with_ansi(on_terminal).finish().try_init(),
         LogFormat::Json => {

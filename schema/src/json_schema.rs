@@ -36,7 +36,7 @@ const RFC_3339: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
     [Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?\
     ([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
-fn generated() -> Value {
+pub(crate) fn generated() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         // They describe the owned types, not events.
         settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {

@@ -26,6 +26,7 @@ pub struct Binary {
     name: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    stdin: Option<PathBuf>,
     open_files: Option<OpenFiles>,
     quiet: bool,
 }
@@ -37,6 +38,7 @@ impl Binary {
             name: name.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            stdin: None,
             open_files: None,
             quiet: false,
         }
@@ -51,6 +53,12 @@ impl Binary {
     /// Adds an environment variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Gives it a file as standard input.
+    pub fn stdin(mut self, path: &Path) -> Self {
+        self.stdin = Some(path.to_owned());
         self
     }
 
@@ -70,6 +78,14 @@ impl Binary {
     pub fn quiet(mut self) -> Self {
         self.quiet = true;
         self
+    }
+
+    /// The file to run, for a test that has another program start it.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn path(&self) -> Result<PathBuf> {
+        built(&self.name)
     }
 
     /// Starts it as a service on a free admin port, without waiting for anything.
@@ -114,6 +130,9 @@ impl Binary {
         let mut launch = Launch::new(built(&self.name)?, directory.path(), "stderr");
         launch.stdout = Some(directory.path().join("stdout"));
         launch.args.clone_from(&self.args);
+        if let Some(stdin) = &self.stdin {
+            launch.stdin.clone_from(stdin);
+        }
         launch.env.clone_from(&self.env);
         launch.env_remove =
             env::vars().map(|(name, _)| name).filter(|name| name.starts_with("AUDIT_")).collect();

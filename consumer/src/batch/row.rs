@@ -8,7 +8,7 @@ use audit_schema::digest::Digest;
 use audit_schema::version::Version;
 use uuid::Uuid;
 
-/// The columns of a tuple, in order. A new column is added here and in [`render`].
+/// The columns of a tuple, in order. A new column is added here and in `render`.
 pub const COLUMNS: &str = "id, created_at, remediation_id, workflow_name, workflow_version, total_steps, \
     steps_completed, steps_failed, total_duration, outcome, effectiveness_score, rollbacks_performed, \
     step_executions, adaptive_adjustments, completed_at, status, error_message, extensions, content_digest, \

@@ -56,13 +56,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use audit_producer::{AuditPublisher, PublisherOptions};
 use audit_runtime::admin::{AdminOptions, Health};
-use audit_runtime::exit::{ExitCode, UsageError};
-use audit_runtime::kafka::KafkaOptions;
+use audit_runtime::exit::ExitCode;
 use audit_runtime::{admin, duration, listen, metrics as process_metrics, signals};
 use axum::middleware::map_response_with_state;
-use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use auth::{Auth, AuthOptions};
@@ -71,6 +68,8 @@ use reload::Reloader;
 use routes::Gateway;
 use server::Server;
 use tls::{Tls, TlsOptions};
+
+use crate::publishing::PublishingOptions;
 
 /// Options of `audit-producer gateway`.
 #[derive(Debug, clap::Args)]
@@ -84,20 +83,12 @@ pub(crate) struct Options {
     #[arg(long, env = "AUDIT_SOURCE", default_value = "/gateway", value_name = "URI")]
     source: String,
 
-    /// How long Kafka may take to acknowledge an event before its sender is told 503
-    #[arg(long, env = "AUDIT_DEADLINE", default_value = "5s", value_parser = deadline, value_name = "DURATION")]
-    deadline: Duration,
-
-    /// How much may wait for its acknowledgement, in MiB
-    #[arg(long, env = "AUDIT_QUEUE_MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=2048), value_name = "MIB")]
-    queue_mib: u16,
-
     /// How long to go on taking events once told to stop, so that load balancers learn of it first
     #[arg(long, env = "AUDIT_DRAIN_DELAY", default_value = "1s", value_parser = duration::parse, value_name = "DURATION")]
     drain_delay: Duration,
 
     #[command(flatten)]
-    kafka: KafkaOptions,
+    publishing: PublishingOptions,
 
     #[command(flatten)]
     tls: TlsOptions,
@@ -137,21 +128,9 @@ struct Limits {
 }
 
 impl Options {
-    fn publisher(&self, registry: Option<Registry>) -> PublisherOptions {
-        PublisherOptions {
-            brokers: self.kafka.brokers.clone(),
-            topic: self.kafka.topic.clone(),
-            source: self.source.clone(),
-            deadline: self.deadline,
-            queue_bytes: usize::from(self.queue_mib) * 1024 * 1024,
-            properties: self.kafka.properties(),
-            registry,
-        }
-    }
-
     /// What keeps the gateway from starting whatever Kafka says.
     pub(crate) fn check(&self) -> Vec<anyhow::Error> {
-        let publisher = self.publisher(None).check().map_err(anyhow::Error::from);
+        let publisher = self.publishing.check(&self.source).map_err(anyhow::Error::from);
         let tls = self.tls.files().and_then(|files| files.map_or(Ok(()), |files| files.check()));
         let auth = self.auth.files().and_then(|files| files.map_or(Ok(()), |files| files.check()));
         let files = [tls, auth].map(|result| result.map_err(anyhow::Error::from));
@@ -168,14 +147,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let tls = options.tls.files()?.map(|files| reloader.start(files)).transpose()?;
     let tls = tls.map(|certificate| Tls::new(certificate, &registry)).transpose()?;
     let callers = options.auth.files()?.map(|files| reloader.start(files)).transpose()?;
-    let publisher = AuditPublisher::new(&options.publisher(Some(registry.clone())))
-        .map_err(|error| UsageError(format!("cannot start the publisher: {error}")))?;
+    let publisher = options.publishing.publisher(&options.source, Some(registry.clone()))?;
     let auth = Auth::new(&options.source, callers);
     let gateway = Gateway::new(
         publisher.clone(),
         auth,
         &options.limits,
-        options.deadline,
+        options.publishing.deadline,
         health.clone(),
         &registry,
     )?;
@@ -193,11 +171,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         places,
         tls,
         limits: options.limits,
-        deadline: options.deadline,
+        deadline: options.publishing.deadline,
     };
     let server = server.serve(listener, draining.clone());
 
-    tracing::info!(listen = %options.listen, scheme, admin = %options.admin.admin_listen, topic = options.kafka.topic, "taking events");
+    tracing::info!(listen = %options.listen, scheme, admin = %options.admin.admin_listen, topic = options.publishing.kafka.topic, "taking events");
     health.set_ready(true);
     let told_to_stop = async {
         stop.cancelled().await;
@@ -207,7 +185,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     tokio::join!(server, told_to_stop);
 
-    if let Err(unacknowledged) = publisher.close(options.deadline).await {
+    if let Err(unacknowledged) = publisher.close(options.publishing.deadline).await {
         // Their senders went away, or were told 503.
         tracing::warn!(%unacknowledged, "gave up");
     }
@@ -215,14 +193,4 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     end.cancel();
     admin.await.context("the admin server panicked")?.context("the admin server failed")?;
     Ok(ExitCode::Fine)
-}
-
-fn deadline(text: &str) -> Result<Duration, String> {
-    let deadline = duration::parse(text).map_err(|error| error.to_string())?;
-    let range = Duration::from_millis(100)..=Duration::from_secs(3_600);
-    if range.contains(&deadline) {
-        Ok(deadline)
-    } else {
-        Err("must be from 100ms to 1h".to_owned())
-    }
 }

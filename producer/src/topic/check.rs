@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use audit_runtime::exit::ExitCode;
+use audit_runtime::format::Format;
 use audit_runtime::kafka::KafkaOptions;
 use audit_schema::topic::required_settings;
 use serde::Serialize;
@@ -21,17 +22,6 @@ pub(crate) struct Options {
     kafka: KafkaOptions,
 }
 
-/// The form of a result on stdout.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    Table,
-    /// An array of objects.
-    Json,
-    /// With a header line.
-    Csv,
-}
-
 /// One thing about the topic, as it has to be and as it is.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
@@ -43,12 +33,8 @@ pub(super) struct Row {
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let name = &options.kafka.topic;
-    let Some(topic) = Cluster::new(&options.kafka)?.describe(name).await? else {
-        bail!(
-            "there is no topic {name} at {}; create it with audit-producer topic create",
-            options.kafka.brokers
-        );
-    };
+    let cluster = Cluster::new(&options.kafka)?;
+    let topic = cluster.describe(name).await?.ok_or_else(|| cluster.no_such_topic(name))?;
     report(&compare(&topic), options.format)
 }
 

@@ -28,14 +28,14 @@ pub(super) struct Topic {
     pub(super) settings: HashMap<String, String>,
 }
 
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     config: ClientConfig,
     admin: AdminClient<DefaultClientContext>,
     brokers: String,
 }
 
 impl Cluster {
-    pub(super) fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
+    pub(crate) fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
         let mut config: ClientConfig = options.properties().into_iter().collect();
         config.set("client.id", "audit-producer-topic").set("log.connection.close", "false");
         let admin =
@@ -80,6 +80,16 @@ impl Cluster {
             Some(Err((_, code))) => bail!("cannot create topic {name}: {code}"),
             None => bail!("cannot create topic {name}: the cluster gave no answer"),
         }
+    }
+
+    /// That the topic is there. Needs no right but those of a publisher.
+    pub(crate) async fn require(&self, name: &str) -> anyhow::Result<()> {
+        self.layout(name).await?.map(drop).ok_or_else(|| self.no_such_topic(name))
+    }
+
+    pub(super) fn no_such_topic(&self, name: &str) -> anyhow::Error {
+        let brokers = &self.brokers;
+        anyhow!("there is no topic {name} at {brokers}; create it with audit-producer topic create")
     }
 
     /// Partitions and replicas. Asks for all topics: asking for one would create it where brokers are set up to.

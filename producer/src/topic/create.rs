@@ -4,10 +4,11 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use audit_runtime::exit::ExitCode;
+use audit_runtime::format::Format;
 use audit_runtime::kafka::KafkaOptions;
 use audit_schema::topic::required_settings;
 
-use super::check::{self, Format};
+use super::check;
 use super::cluster::Cluster;
 
 /// Options of `audit-producer topic create`.

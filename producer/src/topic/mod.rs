@@ -1,7 +1,7 @@
 //! `audit-producer topic`: the topic as the promises need it.
 
 mod check;
-mod cluster;
+pub(crate) mod cluster;
 mod create;
 
 use audit_runtime::exit::ExitCode;

@@ -45,6 +45,8 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Its working directory.
     pub directory: PathBuf,
+    /// Where standard input comes from.
+    pub stdin: PathBuf,
     /// Where standard error goes, and standard output unless that has its own file. Appended to.
     pub log: PathBuf,
     /// Where standard output goes when it is to be told apart from the log.
@@ -66,6 +68,7 @@ impl Launch {
             env_remove: Vec::new(),
             env: Vec::new(),
             directory: directory.to_owned(),
+            stdin: "/dev/null".into(),
             log: directory.join(format!("{name}.log")),
             stdout: None,
             user: None,
@@ -84,8 +87,8 @@ impl Launch {
         };
         let mut command = Command::new("sh");
         command
-            .args(["-c", &format!("read -r go && {limit}exec \"$@\" </dev/null")])
-            .arg("sh")
+            .args(["-c", &format!("read -r go && {limit}exec \"$@\" <\"$0\"")])
+            .arg(&self.stdin)
             .arg(&self.program)
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))

@@ -9,5 +9,6 @@ mod doctor;
 mod gateway;
 mod group;
 mod harness;
+mod import;
 mod report;
 mod stream;
