@@ -4,6 +4,7 @@
 //! Everything started here ends with the test process, however that ends (see [`os::Process`]).
 
 pub mod binary;
+pub mod certificates;
 pub mod gateway;
 pub mod generator;
 pub mod http;
@@ -15,6 +16,7 @@ pub mod os;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
+pub mod secured;
 pub mod service;
 pub mod shared;
 pub mod stream;

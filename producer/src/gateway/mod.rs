@@ -16,6 +16,7 @@
 //! its `Idempotency-Key` or its content tells that it is the same one. Only 201 means that it is kept; after a 503 or a
 //! lost connection it may or may not be, which is what sending it again is for.
 
+mod brokers;
 mod idempotency;
 mod metrics;
 mod problem;
@@ -114,6 +115,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let listener = listen::bind(options.listen, "--listen (AUDIT_LISTEN)").await?;
     let end = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(admin_listener, health.clone(), registry, end.clone()));
+    tokio::spawn(brokers::watch(
+        publisher.trouble(),
+        options.kafka.properties(),
+        health.clone(),
+        end.clone(),
+    ));
     let draining = CancellationToken::new();
     let closing = map_response_with_state(stop.clone(), server::close_when_stopping);
     let server = server::serve(

@@ -6,4 +6,5 @@ mod database;
 mod gateway;
 mod group;
 mod harness;
+mod security;
 mod stream;
