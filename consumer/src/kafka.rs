@@ -153,9 +153,13 @@ impl Probe {
             let answer = consumer.fetch_metadata(Some(&topic), TIMEOUT);
             let complaint = consumer.context().latest(consumer, answer.is_ok());
             Ok(answer.map_err(|error| {
-                let unspecific =
-                    error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure);
-                let complaint = complaint.or_else(|| (!unspecific).then(|| error.to_string()));
+                let complaint = complaint.or_else(|| match error.rdkafka_error_code() {
+                    Some(
+                        RDKafkaErrorCode::BrokerTransportFailure
+                        | RDKafkaErrorCode::OperationTimedOut,
+                    ) => None,
+                    _ => Some(error.to_string()),
+                });
                 anyhow!(explain(&properties, complaint.as_deref()))
             }))
         });

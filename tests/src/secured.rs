@@ -1,6 +1,6 @@
 //! Servers that ask for TLS and credentials, shared by all tests of a process: one of each kind.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::Result;
 use tempfile::TempDir;
@@ -186,23 +186,24 @@ impl PemFiles {
     /// The path of a file, which need not exist.
     #[must_use]
     pub fn path(&self, name: &str) -> String {
-        PathBuf::from(self.directory.path()).join(name).display().to_string()
+        self.directory.path().join(name).display().to_string()
     }
 
-    /// Writes a file and gives its path.
+    /// Writes a file for its owner alone and gives its path.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, name: &str, content: &str) -> Result<String> {
         let path = self.path(name);
         fs::write(&path, content)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         Ok(path)
     }
 
-    /// Writes `NAME.pem` and `NAME.key`, the latter for its owner alone.
+    /// Writes `NAME.pem` and `NAME.key`.
     fn write_pair(&self, name: &str, pair: &Pair) -> Result<()> {
         self.write(&format!("{name}.pem"), &pair.cert_pem)?;
-        let key = self.write(&format!("{name}.key"), &pair.key_pem)?;
-        Ok(fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?)
+        self.write(&format!("{name}.key"), &pair.key_pem)?;
+        Ok(())
     }
 }

@@ -116,7 +116,9 @@ fn fetch_metadata(config: &ClientConfig) -> Result<rdkafka::metadata::Metadata, 
         client.poll(Duration::from_millis(100));
         let complaint = client.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
         complaint.or_else(|| match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::BrokerTransportFailure) => None,
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut,
+            ) => None,
             _ => Some(error.to_string()),
         })
     })

@@ -16,82 +16,109 @@ const PROTOCOL: &str = "--kafka-property security.protocol";
 /// Blocks for some seconds: where librdkafka does not tell, it looks at the broker's TLS itself.
 #[must_use]
 pub fn explain(properties: &[(String, String)], complaint: Option<&str>) -> String {
-    let value = |name: &str| {
-        properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    };
     let complaint = complaint.map(Complaint::parse);
-    let address = complaint.as_ref().and_then(|complaint| complaint.address).or_else(|| {
-        let brokers = value("bootstrap.servers")?;
-        brokers.split(',').next().map(|broker| broker.rsplit('/').next().unwrap_or(broker))
-    });
-    let tls = || look(address?, value("ssl.ca.location").map(Path::new));
-    let protocol = value("security.protocol").unwrap_or("PLAINTEXT").to_ascii_uppercase();
-    let (speaks_sasl, speaks_tls) = (protocol.starts_with("SASL"), protocol.ends_with("SSL"));
-    let text = complaint.map_or("", |complaint| complaint.text);
+    let client = Client { properties, address: complaint.as_ref().and_then(|said| said.address) };
+    let text = complaint.map_or("", |said| said.text);
     let has = |part: &str| text.contains(part);
-    if text.is_empty() || has("Disconnected:") && !has("PLAINTEXT broker listener") {
-        // Silence, or the door shut: what a listener does that was spoken to in the wrong protocol.
-        return match tls() {
-            Some(Seen::Good | Seen::Bad(_)) if !speaks_tls => {
+    if text.is_empty() || has("Disconnected:") {
+        client.silence()
+    } else if has("certificate verify failed") {
+        client.certificate_refused()
+    } else if has("SSL alert number") || has("unexpected message") {
+        client.own_certificate_refused().to_owned()
+    } else if has("Unsupported SASL mechanism") {
+        let (_, offered) = text.split_once("supported mechanisms:").unwrap_or_default();
+        let offered = offered.trim();
+        format!(
+            "it does not know this SASL mechanism; set --kafka-property sasl.mechanisms to one of {offered}"
+        )
+    } else if has("not valid in current SASL state") {
+        let right = if client.speaks_tls() { "SSL" } else { "PLAINTEXT" };
+        format!("its listener does not take SASL; set {PROTOCOL} to {right}")
+    } else if has("SASL authentication error") {
+        format!(
+            "it does not accept the credentials ({text}); check --kafka-property sasl.username, sasl.password \
+             and sasl.mechanisms"
+        )
+    } else {
+        format!("{text}; {BROKERS}")
+    }
+}
+
+/// Who complained, and of which broker.
+struct Client<'a> {
+    properties: &'a [(String, String)],
+    address: Option<&'a str>,
+}
+
+impl Client<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn protocol(&self) -> String {
+        self.value("security.protocol").unwrap_or("PLAINTEXT").to_ascii_uppercase()
+    }
+
+    fn speaks_tls(&self) -> bool {
+        self.protocol().ends_with("SSL")
+    }
+
+    /// What the broker's TLS is like; of the first broker, unless the complaint named one.
+    fn look(&self) -> Option<Seen> {
+        let first = || {
+            let broker = self.value("bootstrap.servers")?.split(',').next()?;
+            broker.rsplit('/').next()
+        };
+        look(self.address.or_else(first)?, self.value("ssl.ca.location").map(Path::new))
+    }
+
+    /// No answer, or the door shut: what a listener does that is spoken to in another protocol than its own.
+    fn silence(&self) -> String {
+        let speaks_sasl = self.protocol().starts_with("SASL");
+        match (self.look(), self.speaks_tls()) {
+            (Some(Seen::Good | Seen::Bad(_)), false) => {
                 let right = if speaks_sasl { "SASL_SSL" } else { "SSL (or SASL_SSL)" };
                 format!("its listener speaks TLS; set {PROTOCOL} to {right}")
             }
-            Some(Seen::Good) if !speaks_sasl => {
+            (Some(Seen::NotTls), true) => {
+                let right = if speaks_sasl { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
                 format!(
-                    "TLS works, but no request is answered: it may want SASL; set {PROTOCOL} to SASL_SSL"
+                    "its listener does not speak TLS; name its TLS port with --brokers, or set {PROTOCOL} to {right}"
                 )
             }
+            (Some(Seen::Good), true) if !speaks_sasl => format!(
+                "TLS works, but no request is answered: it may want SASL; set {PROTOCOL} to SASL_SSL"
+            ),
             _ => format!("no answer; {BROKERS} and {PROTOCOL}"),
-        };
+        }
     }
-    if has("certificate verify failed") {
-        return match tls() {
-            Some(Seen::Bad(problem)) => {
-                certificate::problem(&problem, "--kafka-property ssl.ca.location")
+
+    /// We refuse the broker's certificate.
+    fn certificate_refused(&self) -> String {
+        const AUTHORITIES: &str = "--kafka-property ssl.ca.location";
+        match self.look() {
+            Some(Seen::Bad(problem)) => certificate::problem(&problem, AUTHORITIES),
+            _ => format!("its certificate is not accepted; check {AUTHORITIES}"),
+        }
+    }
+
+    /// The broker refuses ours, or that there is none; the alert is the same.
+    fn own_certificate_refused(&self) -> &'static str {
+        let key = self.value("ssl.key.location").or(self.value("ssl.key.pem"));
+        match (self.value("ssl.certificate.location"), key) {
+            (Some(_), Some(_)) => {
+                "it does not accept the certificate of --kafka-property ssl.certificate.location: expired, or of an \
+                 authority it does not know"
+            }
+            (Some(_), None) => {
+                "--kafka-property ssl.certificate.location goes together with ssl.key.location"
             }
             _ => {
-                "its certificate is not accepted; check --kafka-property ssl.ca.location".to_owned()
+                "it may want a client certificate; set --kafka-property ssl.certificate.location and ssl.key.location"
             }
-        };
+        }
     }
-    if has("PLAINTEXT broker listener") || has("wrong version number") {
-        let right = if speaks_sasl { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
-        return format!(
-            "its listener does not speak TLS; name its TLS port with --brokers, or set {PROTOCOL} to {right}"
-        );
-    }
-    if has("SSL alert number") || has("unexpected message") {
-        return match (value("ssl.certificate.location"), value("ssl.key.location")) {
-            (Some(_), Some(_)) => "it does not accept the certificate of --kafka-property \
-                 ssl.certificate.location: expired, or of an authority it does not know"
-                .to_owned(),
-            (Some(_), None) if value("ssl.key.pem").is_none() => {
-                "--kafka-property ssl.certificate.location goes together with ssl.key.location"
-                    .to_owned()
-            }
-            _ => "it may want a client certificate; set --kafka-property ssl.certificate.location \
-                 and ssl.key.location"
-                .to_owned(),
-        };
-    }
-    if has("Unsupported SASL mechanism") {
-        let (_, offered) = text.split_once("supported mechanisms:").unwrap_or_default();
-        let offered = offered.trim();
-        return format!(
-            "it does not know this SASL mechanism; set --kafka-property sasl.mechanisms to one of {offered}"
-        );
-    }
-    if has("not valid in current SASL state") {
-        let right = if speaks_tls { "SSL" } else { "PLAINTEXT" };
-        return format!("its listener does not take SASL; set {PROTOCOL} to {right}");
-    }
-    if has("SASL authentication error") {
-        return format!(
-            "it does not accept the credentials ({text}); check --kafka-property sasl.username, sasl.password \
-             and sasl.mechanisms"
-        );
-    }
-    format!("{text}; {BROKERS}")
 }
 
 /// `ssl://HOST:PORT/bootstrap: TEXT (after 4ms in state .., 1 identical error(s) suppressed)`
