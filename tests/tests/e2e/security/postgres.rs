@@ -7,7 +7,7 @@ use audit_tests::{
     binary::Binary,
     certificates::Authority,
     eventually,
-    generator::Generator,
+    generator::{Event, Generator},
     http,
     pipeline::{Pipeline, Servers},
     postgres::PASSWORD,
@@ -163,21 +163,21 @@ async fn ways_to_come_in() -> Result<()> {
     Ok(())
 }
 
-/// The server gets a certificate of a new authority, then one that has expired, then a good one: a consumer that trusts
-/// both authorities follows, waits, and goes on.
+/// The server gets a certificate of a new authority, which a file of a running consumer has learnt before, then one that
+/// has expired, then a good one: the consumer follows, waits, and goes on.
 #[tokio::test]
 async fn certificates_are_replaced() -> Result<()> {
     let postgres = SecuredPostgres::start().await?;
     let next = Authority::new()?;
-    let bundle = postgres.authority.certificate_pem() + &next.certificate_pem();
-    let roots = postgres.files.write("both.pem", &bundle)?;
+    let first = postgres.authority.certificate_pem();
+    let roots = postgres.files.write("roots.pem", &first)?;
     let servers = Servers { kafka: shared::kafka().await?, postgres: &postgres.server };
     let pipeline = Pipeline::on(servers, "rotation", 2).await?;
     let url = format!("{}?sslmode=verify-full&sslrootcert={roots}", pipeline.database_url);
     let consumer = pipeline.consumer().env("AUDIT_DATABASE_URL", &url).start_ready().await?;
     let mut generator = Generator::new(SEED + 2, Utc::now());
     let mut publish = async || {
-        let records = generator.events(20).iter().map(|event| event.record()).collect();
+        let records = generator.events(20).iter().map(Event::record).collect();
         servers.kafka.publish(&pipeline.topic, records).await
     };
     let expired = next.expired_server(&NAMES)?;
@@ -190,6 +190,7 @@ async fn certificates_are_replaced() -> Result<()> {
 
     publish().await?;
     pipeline.reaches(20).await?;
+    postgres.files.write("roots.pem", &(first + &next.certificate_pem()))?;
     install(&good).await?;
     publish().await?;
     pipeline.reaches(40).await?;
