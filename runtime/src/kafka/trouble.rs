@@ -20,7 +20,8 @@ pub fn explain(properties: &[(String, String)], complaint: Option<&str>) -> Stri
     let client = Client { properties, address: complaint.as_ref().and_then(|said| said.address) };
     let text = complaint.map_or("", |said| said.text);
     let has = |part: &str| text.contains(part);
-    if text.is_empty() || has("Disconnected:") {
+    let shut = ["Disconnected:", "Broken pipe", "Connection reset"].iter().any(|how| has(how));
+    if text.is_empty() || shut {
         client.silence()
     } else if has("certificate verify failed") {
         client.certificate_refused()
@@ -87,8 +88,10 @@ impl Client<'_> {
                     "its listener does not speak TLS; name its TLS port with --brokers, or set {PROTOCOL} to {right}"
                 )
             }
+            // The broker's alert about our certificate can be lost with the connection.
             (Some(Seen::Good), true) if !speaks_sasl => format!(
-                "TLS works, but no request is answered: it may want SASL; set {PROTOCOL} to SASL_SSL"
+                "TLS works, but no request is answered: it may want SASL (set {PROTOCOL} to SASL_SSL), or {}",
+                self.own_certificate_refused()
             ),
             _ => format!("no answer; {BROKERS} and {PROTOCOL}"),
         }
