@@ -1,24 +1,27 @@
 //! The consumer's way to Kafka: the group's client, and one beside it that only asks questions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use audit_runtime::exit::UsageError;
-use audit_runtime::kafka::KafkaOptions;
+use audit_runtime::kafka::{KafkaOptions, explain, explain_setup};
 use audit_schema::topic::{TopicSetting, required_settings};
 use chrono::{DateTime, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// How long one question to the brokers may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for a callback that is due.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Settings that this consumer's promises rest on, so that nobody may set them otherwise.
 const FIXED: [(&str, &str); 5] = [
@@ -90,7 +93,8 @@ pub fn setup_error(error: KafkaError) -> anyhow::Error {
         ))
         .into(),
         KafkaError::ClientCreation(text) => {
-            UsageError(format!("the Kafka client cannot be set up (--kafka-property): {text}"))
+            let why = explain_setup(&text);
+            UsageError(format!("the Kafka client cannot be set up (--kafka-property): {why}"))
                 .into()
         }
         other => anyhow::Error::new(other).context("the Kafka client cannot be set up"),
@@ -100,7 +104,8 @@ pub fn setup_error(error: KafkaError) -> anyhow::Error {
 /// Asks the brokers about the topic, outside the consumer group.
 #[derive(Clone)]
 pub struct Probe {
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<Complaints>>,
+    properties: Arc<[(String, String)]>,
     admin: Arc<AdminClient<DefaultClientContext>>,
     topic: Arc<str>,
 }
@@ -121,7 +126,8 @@ impl Probe {
     /// A property librdkafka does not accept.
     pub fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
         let mut config = ClientConfig::new();
-        for (name, value) in options.properties() {
+        let properties = options.properties();
+        for (name, value) in &properties {
             // These belong to a group, which this client is not in.
             if !name.starts_with("group.") && name != "statistics.interval.ms" {
                 config.set(name, value);
@@ -131,7 +137,10 @@ impl Probe {
         // The end of the log must include what open transactions have written.
         config.set("isolation.level", "read_uncommitted");
         Ok(Self {
-            consumer: Arc::new(config.create().map_err(setup_error)?),
+            consumer: Arc::new(
+                config.create_with_context(Complaints::default()).map_err(setup_error)?,
+            ),
+            properties: properties.into(),
             admin: Arc::new(config.create().map_err(setup_error)?),
             topic: options.topic.as_str().into(),
         })
@@ -140,10 +149,25 @@ impl Probe {
     /// The brokers, and the topic as they know it.
     ///
     /// # Errors
-    /// The brokers cannot be reached.
-    pub async fn metadata(&self) -> Result<Metadata, KafkaError> {
+    /// The brokers cannot be reached, and why.
+    pub async fn metadata(&self) -> anyhow::Result<Metadata> {
         let topic = Arc::clone(&self.topic);
-        self.ask(move |consumer| consumer.fetch_metadata(Some(&topic), TIMEOUT)).await
+        let properties = Arc::clone(&self.properties);
+        let asking = self.ask(move |consumer| {
+            let answer = consumer.fetch_metadata(Some(&topic), TIMEOUT);
+            let complaint = consumer.context().latest(consumer, answer.is_ok());
+            Ok(answer.map_err(|error| {
+                let complaint = complaint.or_else(|| match error.rdkafka_error_code() {
+                    Some(
+                        RDKafkaErrorCode::BrokerTransportFailure
+                        | RDKafkaErrorCode::OperationTimedOut,
+                    ) => None,
+                    _ => Some(error.to_string()),
+                });
+                anyhow!(explain(&properties, complaint.as_deref()))
+            }))
+        });
+        asking.await?
     }
 
     /// The assignor and the number of members of a group of the classic protocol; none if there is no such group.
@@ -239,7 +263,7 @@ impl Probe {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Complaints>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let consumer = Arc::clone(&self.consumer);
         // librdkafka's calls block.
@@ -249,3 +273,32 @@ impl Probe {
         }
     }
 }
+
+/// The last complaint of the client that asks questions; the group's client has its log for them.
+#[derive(Default)]
+struct Complaints(Mutex<Option<String>>);
+
+impl Complaints {
+    /// Lets the callbacks come, which only polling does; this client reads nothing, so nothing else comes. A complaint
+    /// is kept until the trouble is `over`, since librdkafka does not repeat it for half a minute.
+    fn latest(&self, consumer: &BaseConsumer<Self>, over: bool) -> Option<String> {
+        while consumer.poll(POLL).is_some() {}
+        let mut complaint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if over { complaint.take() } else { complaint.clone() }
+    }
+}
+
+impl ClientContext for Complaints {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", "{facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down is the consequence; the complaint before it was the cause.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ConsumerContext for Complaints {}

@@ -1,15 +1,15 @@
 //! One librdkafka producer, from its first record to its last or to its fatal error.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use rdkafka::{ClientConfig, Statistics};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use uuid::Uuid;
 
 use crate::error::PublishError;
@@ -37,6 +37,22 @@ pub(crate) struct Delivery {
 pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(crate) metrics: PublisherMetrics,
+    /// Why no broker can be reached, as the client last complained.
+    pub(crate) trouble: watch::Sender<Option<String>>,
+}
+
+impl Shared {
+    pub(crate) fn new(metrics: PublisherMetrics) -> Self {
+        Self { in_flight: InFlight::default(), metrics, trouble: watch::Sender::new(None) }
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        self.trouble.send_if_modified(|known| {
+            let differs = *known != trouble;
+            *known = trouble;
+            differs
+        });
+    }
 }
 
 impl Delivery {
@@ -75,8 +91,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
-        let producer = config.create_with_context(Context::default())?;
+    pub(crate) fn new(config: &ClientConfig, shared: Arc<Shared>) -> Result<Self, KafkaError> {
+        let context =
+            Context { shared, broken: AtomicBool::default(), complaint: Mutex::default() };
+        let producer = config.create_with_context(context)?;
         Ok(Self { producer: Some(producer), made_at: Instant::now() })
     }
 
@@ -131,19 +149,36 @@ impl Drop for Client {
     }
 }
 
-#[derive(Default)]
 struct Context {
+    shared: Arc<Shared>,
     broken: AtomicBool,
+    complaint: Mutex<Option<String>>,
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.broken.store(true, Ordering::Release);
-            tracing::error!(reason, "the Kafka producer met a fatal error");
-        } else {
-            // During an outage this comes twice a second; librdkafka's own log has each cause once.
-            tracing::debug!(%error, reason, "Kafka");
+        let complaint = || self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => {
+                self.broken.store(true, Ordering::Release);
+                tracing::error!(reason, "the Kafka producer met a fatal error");
+            }
+            // The consequence; the complaint before it was the cause.
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                let cause = complaint().clone().unwrap_or_else(|| reason.to_owned());
+                self.shared.set_trouble(Some(cause));
+            }
+            _ => {
+                // During an outage this comes twice a second; librdkafka's own log has each cause once.
+                tracing::debug!(%error, reason, "Kafka");
+                *complaint() = Some(reason.to_owned());
+            }
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            self.shared.set_trouble(None);
         }
     }
 }

@@ -109,6 +109,7 @@ impl From<KafkaError> for SetupError {
             KafkaError::ClientConfig(_, _, name, _) => {
                 format!("the property {name} has an invalid value")
             }
+            KafkaError::ClientCreation(text) => audit_runtime::kafka::explain_setup(&text),
             error => error.to_string(),
         })
     }

@@ -99,7 +99,9 @@ impl PublisherOptions {
             .set("topic.metadata.refresh.interval.ms", "10000")
             // After an outage, records are taken again within a second rather than ten.
             .set("reconnect.backoff.max.ms", "1000")
-            .set("log.connection.close", "false");
+            .set("log.connection.close", "false")
+            // They tell that a broker is back without an event to try it with.
+            .set("statistics.interval.ms", "2000");
         for (name, value) in &self.properties {
             if let Some(reason) = promise_broken(name, value, timeout) {
                 return Err(SetupError::Property { name: name.clone(), reason });

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use audit_schema::event::WorkflowExecutionAudit;
 use rdkafka::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 
 use crate::client::{Client, Delivery, Shared};
 use crate::error::{PublishError, SetupError, Unacknowledged};
-use crate::in_flight::InFlight;
 use crate::metrics::PublisherMetrics;
 use crate::options::PublisherOptions;
 use crate::publish::Publish;
@@ -57,16 +56,17 @@ impl AuditPublisher {
         options.check_source()?;
         let config = options.client_config()?;
         let metrics = PublisherMetrics::new(options.registry.as_ref())?;
+        let shared = Arc::new(Shared::new(metrics));
         Ok(Self(Arc::new(Inner {
             topic: options.topic.clone(),
             source: options.source.clone(),
             deadline: options.deadline(),
-            client: RwLock::new(Arc::new(Client::new(&config)?)),
+            client: RwLock::new(Arc::new(Client::new(&config, Arc::clone(&shared))?)),
             config,
             places: Arc::new(Semaphore::new(
                 usize::try_from(options.places()).unwrap_or(usize::MAX >> 3),
             )),
-            shared: Arc::new(Shared { in_flight: InFlight::default(), metrics }),
+            shared,
         })))
     }
 
@@ -105,6 +105,14 @@ impl AuditPublisher {
         }
         let ids = in_flight.unacknowledged();
         if ids.is_empty() { Ok(()) } else { Err(Unacknowledged { ids }) }
+    }
+
+    /// Why no broker can be reached, in librdkafka's words; `None` while one can be, and before it is known.
+    ///
+    /// `audit_runtime::kafka::explain` says what to mend.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.0.shared.trouble.subscribe()
     }
 
     fn record(&self, event: &WorkflowExecutionAudit) -> Result<Record, PublishError> {
@@ -168,7 +176,7 @@ impl AuditPublisher {
             if broken.age() < LEAST_AGE {
                 return Err(PublishError::ClientFailed("it broke at once".to_owned()));
             }
-            let client = Client::new(&self.0.config)
+            let client = Client::new(&self.0.config, Arc::clone(&self.0.shared))
                 .map_err(|error| PublishError::ClientFailed(error.to_string()))?;
             tracing::warn!("the Kafka producer is replaced by a new one");
             // What the broken one still holds resolves with a retriable error when it is dropped.

@@ -1,7 +1,12 @@
-//! The options every command that talks to Kafka has.
+//! The options every command that talks to Kafka has, and what its clients' complaints mean.
+
+mod handshake;
+mod trouble;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use trouble::{explain, explain_setup};
 
 /// The repeatable flag that configuration merges by name over all its sources.
 pub(crate) const PROPERTY_FLAG: &str = "kafka-property";
@@ -64,19 +69,48 @@ impl FromStr for Property {
     type Err = InvalidProperty;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, value) = text.split_once('=').ok_or(InvalidProperty)?;
-        let name = name.trim();
+        let (name, value) = text.split_once('=').ok_or(InvalidProperty::Syntax)?;
+        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
         if name.is_empty() {
-            return Err(InvalidProperty);
+            return Err(InvalidProperty::Syntax);
         }
-        Ok(Self { name: name.to_owned(), value: value.trim().to_owned() })
+        // librdkafka says of a missing file no more than "system lib".
+        if FILES.contains(&&*name)
+            && value != "probe"
+            && let Err(error) = std::fs::File::open(&value)
+        {
+            return Err(InvalidProperty::File { name, path: value, reason: error.to_string() });
+        }
+        Ok(Self { name, value })
     }
 }
 
-/// Why a text is not a property. Says nothing of the text, which may hold a password.
+/// Properties whose value is a path; `probe` as `ssl.ca.location` means those of the machine.
+const FILES: [&str; 5] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.crl.location",
+];
+
+/// Why a text is not a property. Says nothing of a text that may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a property: write name=value, such as security.protocol=SSL")]
-pub struct InvalidProperty;
+pub enum InvalidProperty {
+    /// Not of the form `name=value`.
+    #[error("not a property: write name=value, such as security.protocol=SSL")]
+    Syntax,
+    /// The file that a property names cannot be read.
+    #[error("{name}: cannot read {path}: {reason}")]
+    File {
+        /// The property.
+        name: String,
+        /// Its value.
+        path: String,
+        /// What the operating system says.
+        reason: String,
+    },
+}
 
 /// Splits a list of properties at newlines and commas.
 ///
@@ -148,8 +182,15 @@ mod tests {
     #[test]
     fn a_segment_that_continues_nothing_is_left_for_the_parser_to_refuse() {
         assert_eq!(split_list("nonsense"), ["nonsense"]);
-        assert_eq!("nonsense".parse::<Property>(), Err(InvalidProperty));
-        assert_eq!("=x".parse::<Property>(), Err(InvalidProperty));
+        assert_eq!("nonsense".parse::<Property>(), Err(InvalidProperty::Syntax));
+        assert_eq!("=x".parse::<Property>(), Err(InvalidProperty::Syntax));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let error = "ssl.key.location=/no/such".parse::<Property>().unwrap_err().to_string();
+        assert!(error.starts_with("ssl.key.location: cannot read /no/such: "), "{error}");
+        assert!("ssl.ca.location=probe".parse::<Property>().is_ok());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! A binary reads its options ([`config`], [`kafka`], [`logging`]), starts logging, binds its sockets
 //! ([`listen`], [`admin`]), works until it is told to stop ([`signals`]) and says how it went ([`exit`]).
-//! Nothing here knows about events, Kafka clients or databases.
+//! Nothing here knows about events or databases, or holds a Kafka client.
 
 pub mod admin;
 pub mod build_info;
+pub mod certificate;
 mod commands;
 pub mod config;
 pub mod duration;

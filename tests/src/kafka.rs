@@ -5,6 +5,7 @@ mod install;
 mod node;
 mod reader;
 mod records;
+mod setup;
 mod transactions;
 mod writer;
 
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 use self::node::Node;
 pub use self::{
     records::{Acknowledged, RawRecord, Record},
+    setup::Setup,
     transactions::Transaction,
     writer::Publisher,
 };
@@ -59,15 +61,24 @@ impl KafkaCluster {
     /// # Errors
     /// As for [`Self::start`].
     pub async fn start_with(count: usize, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_setup(count, settings.iter().copied().collect()).await
+    }
+
+    /// Like [`Self::start`], with further settings, listeners and users.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub async fn start_setup(count: usize, setup: Setup) -> Result<Self> {
         ensure!(count == 1 || count == 3, "a cluster has one node or three, not {count}");
         let directory = tempfile::Builder::new().prefix("audit-kafka-").tempdir()?;
         Reaper::remove(directory.path());
 
         let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
         let nodes = (1..=count)
-            .map(|id| Node::new(id, &ports, directory.path(), settings))
+            .map(|id| Node::new(id, &ports, directory.path(), &setup))
             .collect::<Result<Vec<_>>>()?;
-        let formatting = nodes.iter().map(Node::format).collect::<Result<Vec<_>>>()?;
+        let formatting =
+            nodes.iter().map(|node| node.format(&setup)).collect::<Result<Vec<_>>>()?;
         for format in formatting {
             let status = format.wait(NODE_DEADLINE).await?;
             ensure!(status.success(), "formatting failed, {status}: {}", format.log_tail(20));
@@ -89,6 +100,15 @@ impl KafkaCluster {
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// The same for a listener of the [`Setup`] the cluster was started with.
+    ///
+    /// # Errors
+    /// It has no listener of that name.
+    pub fn bootstrap_of(&self, listener: &str) -> Result<String> {
+        let addresses = self.nodes.iter().map(|node| node.address(listener));
+        Ok(addresses.collect::<Result<Vec<_>>>()?.join(","))
     }
 
     /// The number of nodes.

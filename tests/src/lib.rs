@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
 pub mod schemathesis;
+pub mod secured;
 pub mod service;
 pub mod shared;
 pub mod stream;

@@ -7,8 +7,9 @@ mod settings;
 
 use std::{
     collections::BTreeMap,
+    fs::Permissions,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -52,6 +53,17 @@ impl PostgresServer {
     /// # Errors
     /// PostgreSQL is not installed (`make setup`), or does not start.
     pub async fn start_new(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with_files(settings, &[]).await
+    }
+
+    /// The same, with these files in the data directory, such as `server.key` or another `pg_hba.conf`.
+    ///
+    /// # Errors
+    /// As for [`Self::start_new`].
+    pub async fn start_with_files(
+        settings: &[(&str, &str)],
+        files: &[(&str, &str)],
+    ) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("audit-postgres-").tempdir()?;
         Reaper::remove(directory.path());
         let mut all = BTreeMap::from([
@@ -73,6 +85,9 @@ impl PostgresServer {
             directory,
         };
         server.make_data_directory().await?;
+        for (name, content) in files {
+            server.write_file(name, content)?;
+        }
         server.start().await?;
         Ok(server)
     }
@@ -219,6 +234,14 @@ impl PostgresServer {
         let status = initdb.wait(SERVER_DEADLINE).await?;
         ensure!(status.success(), "initdb failed, {status}: {}", initdb.log_tail(20));
         Ok(())
+    }
+
+    /// Writes a file of the data directory that is the server's alone, as it wants its keys to be.
+    fn write_file(&self, name: &str, content: &str) -> Result<()> {
+        let path = self.data_directory().join(name);
+        std::fs::write(&path, content)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        self.give_to_server(&path)
     }
 
     fn launch(&self, program: &str, name: &str) -> Launch {

@@ -1,5 +1,6 @@
 //! The connection to PostgreSQL: options, TLS, pool, schema, and what its errors mean.
 
+mod conninfo;
 mod error;
 mod options;
 mod owner;

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use super::tls::{TlsFiles, Verify};
+use super::conninfo::take_ssl_parameters;
+use super::tls::{Roots, Tls, Verify};
 
 /// The database option every command that talks to PostgreSQL has.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseOptions {
-    /// Database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=..; sslmode up to verify-full,
-    /// with sslrootcert, sslcert and sslkey
+    /// Database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=..; sslmode is disable, prefer
+    /// (default), require, verify-ca or verify-full, the last two with sslrootcert=FILE, or
+    /// sslrootcert=system (verify-full) for the authorities this machine trusts; sslcert and sslkey are
+    /// the client's
     #[arg(
         long,
         env = "AUDIT_DATABASE_URL",
@@ -27,8 +30,7 @@ pub struct DatabaseOptions {
 #[derive(Clone)]
 pub struct DatabaseUrl {
     pub(super) config: tokio_postgres::Config,
-    pub(super) verify: Verify,
-    pub(super) tls: TlsFiles,
+    pub(super) tls: Tls,
 }
 
 impl std::fmt::Debug for DatabaseUrl {
@@ -49,6 +51,15 @@ pub enum InvalidDatabaseUrl {
     /// Only one of sslcert and sslkey.
     #[error("sslcert and sslkey go together")]
     HalfClientCertificate,
+    /// Nothing to verify the server with.
+    #[error(
+        "sslmode={0} needs sslrootcert: the file of the authority that signs the server's certificate, or system for \
+         those this machine trusts"
+    )]
+    NoRoots(String),
+    /// Anyone can have a certificate of a public authority, so that the name has to be checked.
+    #[error("sslrootcert=system needs sslmode=verify-full, not {0}")]
+    WeakSystemRoots(String),
 }
 
 impl std::str::FromStr for DatabaseUrl {
@@ -56,27 +67,13 @@ impl std::str::FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (rest, ssl) = take_ssl_parameters(text);
-        let mut tls = TlsFiles::default();
-        let mut mode = "prefer".to_owned();
-        for (name, value) in ssl {
-            match name.as_str() {
-                "sslmode" => mode = value,
-                "sslrootcert" => tls.root = Some(PathBuf::from(value)),
-                "sslcert" => tls.certificate = Some(PathBuf::from(value)),
-                _ => tls.key = Some(PathBuf::from(value)),
-            }
-        }
-        if tls.certificate.is_some() != tls.key.is_some() {
-            return Err(InvalidDatabaseUrl::HalfClientCertificate);
-        }
+        let (mode, tls) = tls(ssl)?;
         let mut config: tokio_postgres::Config = rest
             .parse()
             .map_err(|error: tokio_postgres::Error| InvalidDatabaseUrl::Syntax(describe(&error)))?;
-        let (ssl_mode, verify) =
-            Verify::from_ssl_mode(&mode).ok_or(InvalidDatabaseUrl::SslMode(mode))?;
-        config.ssl_mode(ssl_mode);
+        config.ssl_mode(mode);
         harden(&mut config);
-        Ok(Self { config, verify, tls })
+        Ok(Self { config, tls })
     }
 }
 
@@ -99,18 +96,53 @@ impl DatabaseUrl {
 
     /// Host, port and database, for messages.
     pub fn place(&self) -> String {
-        let hosts: Vec<_> = self
-            .config
-            .get_hosts()
-            .iter()
-            .zip(self.config.get_ports().iter().chain(std::iter::repeat(&5432)))
-            .map(|(host, port)| match host {
-                tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
-                tokio_postgres::config::Host::Unix(path) => format!("{}:{port}", path.display()),
+        let ports = self.config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).unwrap_or(&5432);
+        let hosts: Vec<_> = (0..)
+            .zip(self.config.get_hosts())
+            .map(|(at, host)| match host {
+                Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", port(at)),
+                Host::Tcp(name) => format!("{name}:{}", port(at)),
+                Host::Unix(path) => format!("{}:{}", path.display(), port(at)),
             })
             .collect();
         format!("{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or("(default)"))
     }
+}
+
+/// What libpq's parameters mean together, by libpq's rules (those of PostgreSQL 16).
+fn tls(parameters: Vec<(String, String)>) -> Result<(SslMode, Tls), InvalidDatabaseUrl> {
+    let (mut mode, mut roots, mut certificate, mut key) = (None, None, None, None);
+    for (name, value) in parameters {
+        match name.as_str() {
+            "sslmode" => mode = Some(value),
+            "sslrootcert" if value == "system" => roots = Some(Roots::System),
+            "sslrootcert" => roots = Some(Roots::File(value.into())),
+            "sslcert" => certificate = Some(PathBuf::from(value)),
+            _ => key = Some(PathBuf::from(value)),
+        }
+    }
+    let default = if roots == Some(Roots::System) { "verify-full" } else { "prefer" };
+    let mode = mode.unwrap_or_else(|| default.to_owned());
+    let (ssl_mode, verify) = match (mode.as_str(), roots) {
+        ("disable", _) => (SslMode::Disable, Verify::Nothing),
+        ("verify-full", Some(roots)) => (SslMode::Require, Verify::Full(roots)),
+        ("prefer" | "require" | "verify-ca", Some(Roots::System)) => {
+            return Err(InvalidDatabaseUrl::WeakSystemRoots(mode));
+        }
+        ("verify-ca" | "verify-full", None) => return Err(InvalidDatabaseUrl::NoRoots(mode)),
+        ("verify-ca" | "require", Some(roots)) => (SslMode::Require, Verify::Chain(roots)),
+        ("require", None) => (SslMode::Require, Verify::Nothing),
+        ("prefer", Some(roots)) => (SslMode::Prefer, Verify::Chain(roots)),
+        ("prefer", None) => (SslMode::Prefer, Verify::Nothing),
+        _ => return Err(InvalidDatabaseUrl::SslMode(mode)),
+    };
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(InvalidDatabaseUrl::HalfClientCertificate),
+    };
+    Ok((ssl_mode, Tls { verify, client }))
 }
 
 /// What every session has, so that a frozen client or a cut line never holds locks for long and a
@@ -139,65 +171,56 @@ fn harden(config: &mut tokio_postgres::Config) {
     }
 }
 
-/// Splits libpq's certificate parameters from the rest: tokio-postgres knows neither them nor `verify-*`.
-fn take_ssl_parameters(text: &str) -> (String, Vec<(String, String)>) {
-    const OURS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
-    let mut taken = Vec::new();
-    let mut keep = |parameter: &&str| match parameter.split_once('=') {
-        Some((name, value)) if OURS.contains(&name) => {
-            taken.push((name.to_owned(), percent_decode(value)));
-            false
-        }
-        _ => true,
-    };
-    let rest = match text.split_once('?') {
-        Some((place, query)) if text.contains("://") => {
-            let kept: Vec<_> = query.split('&').filter(&mut keep).collect();
-            if kept.is_empty() { place.to_owned() } else { format!("{place}?{}", kept.join("&")) }
-        }
-        _ if text.contains("://") => text.to_owned(),
-        _ => text.split_whitespace().filter(&mut keep).collect::<Vec<_>>().join(" "),
-    };
-    (rest, taken)
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match (first, hex.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 fn describe(error: &tokio_postgres::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio_postgres::config::SslMode;
-
     use super::*;
+
+    fn invalid(url: &str) -> InvalidDatabaseUrl {
+        url.parse::<DatabaseUrl>().unwrap_err()
+    }
+
+    #[test]
+    fn what_sslmode_and_sslrootcert_mean_together() {
+        let file = || Roots::File("/ca".into());
+        for (parameters, mode, verify) in [
+            ("", SslMode::Prefer, Verify::Nothing),
+            ("sslmode=require", SslMode::Require, Verify::Nothing),
+            ("sslmode=require&sslrootcert=/ca", SslMode::Require, Verify::Chain(file())),
+            ("sslmode=verify-ca&sslrootcert=/ca", SslMode::Require, Verify::Chain(file())),
+            ("sslrootcert=system", SslMode::Require, Verify::Full(Roots::System)),
+            ("sslmode=disable&sslrootcert=/ca", SslMode::Disable, Verify::Nothing),
+        ] {
+            let url: DatabaseUrl = format!("postgres://u@db/a?{parameters}").parse().unwrap();
+            assert_eq!((url.config.get_ssl_mode(), url.tls.verify), (mode, verify), "{parameters}");
+        }
+        let url = |parameters| invalid(&format!("postgres://u@db/a?{parameters}"));
+        assert_eq!(url("sslmode=verify-full"), InvalidDatabaseUrl::NoRoots("verify-full".into()));
+        assert_eq!(
+            url("sslmode=verify-ca&sslrootcert=system"),
+            InvalidDatabaseUrl::WeakSystemRoots("verify-ca".into())
+        );
+    }
+
+    #[test]
+    fn places_of_several_hosts_and_of_addresses() {
+        let place = |url: &str| url.parse::<DatabaseUrl>().unwrap().place();
+        assert_eq!(place("postgres://u@a:1,b:2/d"), "a:1,b:2/d");
+        assert_eq!(place("host=a,b port=6432 dbname=d"), "a:6432,b:6432/d");
+        assert_eq!(place("postgres://u@[::1]:6432/d"), "[::1]:6432/d");
+        assert_eq!(place("postgres://u@%2Frun%2Fpg/d?sslmode=disable"), "/run/pg:5432/d");
+    }
 
     #[test]
     fn ssl_parameters_are_taken_out_of_urls() {
         let url: DatabaseUrl =
             "postgres://u:p@db:6432/a?sslmode=verify-full&sslrootcert=/etc/my%20ca.pem&connect_timeout=3".parse().unwrap();
         assert_eq!(url.place(), "db:6432/a");
-        assert_eq!(url.verify, Verify::Full);
+        assert_eq!(url.tls.verify, Verify::Full(Roots::File("/etc/my ca.pem".into())));
         assert_eq!(url.config.get_ssl_mode(), SslMode::Require);
-        assert_eq!(url.tls.root, Some(PathBuf::from("/etc/my ca.pem")));
         assert_eq!(url.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
     }
 

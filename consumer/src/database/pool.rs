@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use audit_runtime::exit::UsageError;
 use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::describe_pool;
 use super::options::DatabaseUrl;
-use super::tls;
 
 /// How long to wait for a connection to be opened, or for one that is in use.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,8 +35,9 @@ impl Database {
         let manager = if url.config.get_ssl_mode() == SslMode::Disable {
             Manager::from_config(url.config.clone(), NoTls, recycling)
         } else {
-            let tls = MakeRustlsConnect::new(tls::client_config(url.verify, &url.tls)?);
-            Manager::from_config(url.config.clone(), tls, recycling)
+            let unusable = |error| UsageError(format!("--database-url: {error}"));
+            url.tls.client_config().map_err(unusable)?;
+            Manager::from_config(url.config.clone(), url.tls.clone(), recycling)
         };
         let pool = Pool::builder(manager)
             .max_size(connections)

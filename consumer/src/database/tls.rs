@@ -1,9 +1,9 @@
 //! libpq's sslmode on rustls.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -12,100 +12,163 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use tokio_postgres::config::SslMode;
+use tokio_postgres::Socket;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How much of the server's certificate is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verify {
-    /// Encrypt only (`prefer`, `require`).
+    /// Nothing: encrypt only.
     Nothing,
-    /// The chain, not the name (`verify-ca`).
-    Chain,
-    /// Chain and name (`verify-full`).
-    Full,
+    /// The chain, not the name.
+    Chain(Roots),
+    /// Chain and name.
+    Full(Roots),
 }
 
-impl Verify {
-    /// What an sslmode means to tokio-postgres and to the certificate check.
-    pub(super) fn from_ssl_mode(mode: &str) -> Option<(SslMode, Self)> {
-        Some(match mode {
-            "disable" => (SslMode::Disable, Self::Nothing),
-            "prefer" => (SslMode::Prefer, Self::Nothing),
-            "require" => (SslMode::Require, Self::Nothing),
-            "verify-ca" => (SslMode::Require, Self::Chain),
-            "verify-full" => (SslMode::Require, Self::Full),
-            _ => return None,
-        })
+/// The authorities that may have signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Roots {
+    /// Those of this machine.
+    System,
+    /// Those in a PEM file.
+    File(PathBuf),
+}
+
+/// The client side of TLS as a URL asks for it. Files are read for each connection, as libpq does, so that renewed
+/// ones are used without a restart.
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    pub(super) verify: Verify,
+    /// Certificate chain and key of the client.
+    pub(super) client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why the files a URL names cannot be used; each names its URL parameter.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsError {
+    /// It cannot be read, or does not hold what it should.
+    #[error("cannot read {what} from {parameter} {}: {reason}", path.display())]
+    File { what: &'static str, parameter: &'static str, path: PathBuf, reason: String },
+    /// libpq's rule: others on the machine may not read a private key.
+    #[error(
+        "sslkey {} can be read by others (mode {mode:o}): chmod 600 (for a Kubernetes secret, defaultMode 0440)",
+        path.display()
+    )]
+    KeyIsOpen { path: PathBuf, mode: u32 },
+    /// The key belongs to another certificate, or is of a kind that is not supported.
+    #[error("sslkey is not the key of sslcert: {0}")]
+    Mismatch(Error),
+    /// No authority is there to trust.
+    #[error("sslrootcert=system: this machine has no trusted authorities; name a file instead")]
+    NoSystemRoots,
+    /// rustls takes no authority of the file, or not our settings.
+    #[error("cannot set up TLS: {0}")]
+    Setup(String),
+}
+
+impl Tls {
+    /// Reads the files.
+    pub(super) fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let setup = |error: Error| TlsError::Setup(error.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(setup)?;
+        let full = |roots: &Roots| {
+            WebPkiServerVerifier::builder_with_provider(
+                roots.store()?.into(),
+                Arc::clone(&provider),
+            )
+            .build()
+            .map_err(|error| TlsError::Setup(error.to_string()))
+        };
+        let verifier: Arc<dyn ServerCertVerifier> = match &self.verify {
+            Verify::Nothing => Arc::new(Lenient { chain: None, provider }),
+            Verify::Chain(roots) => {
+                Arc::new(Lenient { chain: Some(full(roots)?), provider: Arc::clone(&provider) })
+            }
+            Verify::Full(roots) => full(roots)?,
+        };
+        // The verifier above is at least as strict as the sslmode asks for.
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let Some((certificate, key)) = &self.client else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let chain = certificates(certificate, "sslcert")?;
+        builder.with_client_auth_cert(chain, private_key(key)?).map_err(TlsError::Mismatch)
     }
 }
 
-/// The files a URL names.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TlsFiles {
-    pub(super) root: Option<PathBuf>,
-    pub(super) certificate: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
+impl MakeTlsConnect<Socket> for Tls {
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+    type TlsConnect = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
+    type Error = TlsError;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Self::TlsConnect, TlsError> {
+        let mut connect = MakeRustlsConnect::new(self.client_config()?);
+        let Ok(connect) = MakeTlsConnect::<Socket>::make_tls_connect(&mut connect, host);
+        Ok(connect)
+    }
 }
 
-/// Builds the client side of TLS.
-///
-/// # Errors
-/// A file that cannot be read or holds no certificate or key, named with its URL parameter.
-pub(super) fn client_config(verify: Verify, files: &TlsFiles) -> anyhow::Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    let verifier: Arc<dyn ServerCertVerifier> = match verify {
-        Verify::Nothing => Arc::new(Lenient { chain: None, provider }),
-        Verify::Chain | Verify::Full => {
-            let roots = Arc::new(roots(files.root.as_deref())?);
-            let full = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-                .build()
-                .context("cannot use the root certificates")?;
-            if verify == Verify::Full {
-                full
-            } else {
-                Arc::new(Lenient { chain: Some(full), provider })
+impl Roots {
+    fn store(&self) -> Result<RootCertStore, TlsError> {
+        let mut store = RootCertStore::empty();
+        match self {
+            Self::System => {
+                store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                if store.is_empty() {
+                    return Err(TlsError::NoSystemRoots);
+                }
+            }
+            Self::File(path) => {
+                store.add_parsable_certificates(certificates(path, "sslrootcert")?);
             }
         }
-    };
-    // The verifier above is at least as strict as the sslmode asks for.
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    match (&files.certificate, &files.key) {
-        (Some(certificate), Some(key)) => {
-            let chain = certificates(certificate, "sslcert")?;
-            let key = PrivateKeyDer::from_pem_file(key).with_context(|| {
-                format!("cannot read a private key from sslkey {}", key.display())
-            })?;
-            builder.with_client_auth_cert(chain, key).context("sslcert and sslkey do not fit")
-        }
-        _ => Ok(builder.with_no_client_auth()),
+        Ok(store)
     }
 }
 
-fn roots(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    let certificates = match file {
-        Some(file) => certificates(file, "sslrootcert")?,
-        None => rustls_native_certs::load_native_certs().certs,
+fn certificates(
+    path: &Path,
+    parameter: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |reason: String| TlsError::File {
+        what: "certificates",
+        parameter,
+        path: path.to_owned(),
+        reason,
     };
-    store.add_parsable_certificates(certificates);
-    if store.is_empty() {
-        bail!("no root certificates to verify the database with: name a file with sslrootcert");
-    }
-    Ok(store)
-}
-
-fn certificates(file: &Path, parameter: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let read = || format!("cannot read certificates from {parameter} {}", file.display());
-    let found = CertificateDer::pem_file_iter(file)
-        .with_context(read)?
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(read)?;
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(error.to_string()))?;
     if found.is_empty() {
-        bail!("{}: no certificate in it", read());
+        return Err(failed("no PEM certificate in it".to_owned()));
     }
     Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let failed = |reason: String| TlsError::File {
+        what: "a private key",
+        parameter: "sslkey",
+        path: path.to_owned(),
+        reason,
+    };
+    let file = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    // As in libpq: root's files may be readable for a group, others' for their owner alone.
+    let closed_to = if file.uid() == 0 { 0o037 } else { 0o077 };
+    if file.mode() & closed_to != 0 {
+        return Err(TlsError::KeyIsOpen { path: path.to_owned(), mode: file.mode() & 0o777 });
+    }
+    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            failed("no PEM key in it, or one with a passphrase".to_owned())
+        }
+        error => failed(error.to_string()),
+    })
 }
 
 /// Checks the chain without the name, or nothing but that the server holds the key it shows.

@@ -37,6 +37,7 @@
 
 mod auth;
 mod batch;
+mod brokers;
 mod callers;
 mod connections;
 mod event;
@@ -163,6 +164,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let listener = listen::bind(options.listen, "--listen (AUDIT_LISTEN)").await?;
     let end = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(admin_listener, health.clone(), registry, end.clone()));
+    tokio::spawn(brokers::watch(
+        publisher.trouble(),
+        options.publishing.kafka.properties(),
+        health.clone(),
+        end.clone(),
+    ));
     let draining = CancellationToken::new();
     let closing = map_response_with_state(stop.clone(), server::close_when_stopping);
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use audit_producer::SetupError;
 use audit_runtime::exit::UsageError;
-use audit_runtime::kafka::KafkaOptions;
+use audit_runtime::kafka::{self, KafkaOptions};
 use audit_schema::topic::TopicSetting;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -29,6 +29,7 @@ pub(super) struct Topic {
 }
 
 pub(crate) struct Cluster {
+    properties: Vec<(String, String)>,
     config: ClientConfig,
     admin: AdminClient<DefaultClientContext>,
     brokers: String,
@@ -36,11 +37,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
-        let mut config: ClientConfig = options.properties().into_iter().collect();
+        let properties = options.properties();
+        let mut config: ClientConfig = properties.iter().cloned().collect();
         config.set("client.id", "audit-producer-topic").set("log.connection.close", "false");
         let admin =
             config.create().map_err(|error| UsageError(SetupError::from(error).to_string()))?;
-        Ok(Self { config, admin, brokers: options.brokers.clone() })
+        Ok(Self { properties, config, admin, brokers: options.brokers.clone() })
     }
 
     /// The topic; `None` if the cluster has none of that name.
@@ -94,14 +96,14 @@ impl Cluster {
 
     /// Partitions and replicas. Asks for all topics: asking for one would create it where brokers are set up to.
     async fn layout(&self, name: &str) -> anyhow::Result<Option<(usize, usize)>> {
-        let config = self.config.clone();
-        let metadata = tokio::task::spawn_blocking(move || fetch_metadata(&config)).await?;
-        let metadata = metadata.map_err(|reason| {
-            anyhow!(
-                "cannot reach Kafka at {}: {reason}; check --brokers (AUDIT_BROKERS)",
-                self.brokers
-            )
-        })?;
+        let (config, properties) = (self.config.clone(), self.properties.clone());
+        let metadata = tokio::task::spawn_blocking(move || {
+            fetch_metadata(&config)
+                .map_err(|complaint| kafka::explain(&properties, complaint.as_deref()))
+        });
+        let metadata = metadata
+            .await?
+            .map_err(|reason| anyhow!("cannot reach Kafka at {}: {reason}", self.brokers))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name);
         Ok(topic.filter(|topic| !topic.partitions().is_empty()).map(|topic| {
             let replicas =
@@ -116,18 +118,18 @@ fn patience() -> AdminOptions {
 }
 
 /// On failure, what librdkafka had to say about it: its error code only ever says that transport failed.
-fn fetch_metadata(config: &ClientConfig) -> Result<rdkafka::metadata::Metadata, String> {
-    let client: BaseProducer<Complaints> =
-        config.create_with_context(Complaints::default()).map_err(|error| error.to_string())?;
-    let begun = Instant::now();
+fn fetch_metadata(config: &ClientConfig) -> Result<rdkafka::metadata::Metadata, Option<String>> {
+    let client: BaseProducer<Complaints> = config
+        .create_with_context(Complaints::default())
+        .map_err(|error| Some(error.to_string()))?;
     client.client().fetch_metadata(None, PATIENCE).map_err(|error| {
         client.poll(Duration::from_millis(100));
         let complaint = client.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        complaint.unwrap_or_else(|| match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::BrokerTransportFailure) => {
-                format!("no answer within {} s", begun.elapsed().as_secs())
-            }
-            _ => error.to_string(),
+        complaint.or_else(|| match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut,
+            ) => None,
+            _ => Some(error.to_string()),
         })
     })
 }

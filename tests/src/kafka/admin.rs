@@ -74,6 +74,23 @@ impl KafkaCluster {
         .await
     }
 
+    /// Gives a user this password for SCRAM-SHA-256, or takes SCRAM away from it.
+    ///
+    /// # Errors
+    /// The cluster refuses.
+    pub async fn set_password(&self, user: &str, password: Option<&str>) -> Result<()> {
+        let change = match password {
+            Some(password) => {
+                ["--add-config".to_owned(), format!("SCRAM-SHA-256=[password={password}]")]
+            }
+            None => ["--delete-config".to_owned(), "SCRAM-SHA-256".to_owned()],
+        };
+        let mut args = vec!["--bootstrap-server", self.bootstrap(), "--alter"];
+        args.extend(["--entity-type", "users", "--entity-name", user]);
+        args.extend(change.iter().map(String::as_str));
+        self.node(1)?.tool("kafka.admin.ConfigCommand", &args).await
+    }
+
     /// The names of all topics but Kafka's own.
     ///
     /// # Errors

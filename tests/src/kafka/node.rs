@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{SharedProcess, install};
-use crate::os::{Launch, Process};
+use super::{NODE_DEADLINE, Setup, SharedProcess, install};
+use crate::os::{Launch, Process, free_port};
 
 /// The base64 form of a fixed UUID. It must not begin with `-`, which the tool takes for an option.
 const CLUSTER_ID: &str = "a3ViZXJuYXV0LWF1ZGl0MQ";
@@ -20,6 +20,8 @@ pub(super) struct Node {
     id: usize,
     directory: PathBuf,
     settings: PathBuf,
+    /// Those besides the two that every node has: name and port.
+    listeners: Vec<(String, u16)>,
     process: Mutex<Option<SharedProcess>>,
 }
 
@@ -29,22 +31,46 @@ impl Node {
         id: usize,
         ports: &[(u16, u16)],
         parent: &Path,
-        extra: &[(&str, &str)],
+        setup: &Setup,
     ) -> Result<Self> {
         let directory = parent.join(format!("node-{id}"));
         fs::create_dir(&directory)?;
         let settings = directory.join("server.properties");
-        fs::write(&settings, properties(id, ports, &directory, extra))?;
-        Ok(Self { id, directory, settings, process: Mutex::new(None) })
+        let listeners: Vec<_> =
+            setup.listeners.iter().map(|(name, _)| (name.clone(), free_port())).collect();
+        let mut text = properties(id, ports, &listeners, &directory);
+        for (name, value) in setup.properties() {
+            writeln!(text, "{name}={value}").expect("writing to a String cannot fail");
+        }
+        fs::write(&settings, text)?;
+        Ok(Self { id, directory, settings, listeners, process: Mutex::new(None) })
     }
 
     /// Prepares the storage directory; the process ends when that is done.
-    pub(super) fn format(&self) -> Result<Process> {
+    pub(super) fn format(&self, setup: &Setup) -> Result<Process> {
         let settings = self.settings.display().to_string();
-        self.java(
-            "format",
-            &["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", &settings],
-        )
+        let users = setup.format_arguments();
+        let mut args = vec!["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", &settings];
+        args.extend(users.iter().map(String::as_str));
+        self.java("format", &args)
+    }
+
+    /// Where a listener of the setup is.
+    pub(super) fn address(&self, listener: &str) -> Result<String> {
+        let (_, port) = self
+            .listeners
+            .iter()
+            .find(|(name, _)| name == listener)
+            .with_context(|| format!("no listener {listener}"))?;
+        Ok(format!("127.0.0.1:{port}"))
+    }
+
+    /// Runs one of Kafka's command-line tools to its end.
+    pub(super) async fn tool(&self, class: &str, args: &[&str]) -> Result<()> {
+        let tool = self.java("tool", &[&[class], args].concat())?;
+        let status = tool.wait(NODE_DEADLINE).await?;
+        ensure!(status.success(), "{class} failed, {status}: {}", tool.log_tail(20));
+        Ok(())
     }
 
     pub(super) fn start(&self) -> Result<()> {
@@ -91,7 +117,12 @@ impl Node {
     }
 }
 
-fn properties(id: usize, ports: &[(u16, u16)], directory: &Path, extra: &[(&str, &str)]) -> String {
+fn properties(
+    id: usize,
+    ports: &[(u16, u16)],
+    listeners: &[(String, u16)],
+    directory: &Path,
+) -> String {
     let (broker, controller) = ports[id - 1];
     let voters = ports
         .iter()
@@ -101,13 +132,15 @@ fn properties(id: usize, ports: &[(u16, u16)], directory: &Path, extra: &[(&str,
         .join(",");
     let replicas = ports.len();
     let in_sync = if replicas > 1 { 2 } else { 1 };
-    let mut text = format!(
+    let further: String =
+        listeners.iter().map(|(name, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    format!(
         "\
 process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{further}
 log.dirs={data}
 auto.create.topics.enable=false
 default.replication.factor={replicas}
@@ -129,9 +162,5 @@ controlled.shutdown.enable=true
 broker.session.timeout.ms=6000
 ",
         data = directory.join("data").display(),
-    );
-    for (name, value) in extra {
-        writeln!(text, "{name}={value}").expect("writing to a String cannot fail");
-    }
-    text
+    )
 }

@@ -35,6 +35,19 @@ impl PostgresServer {
         .await
     }
 
+    /// Replaces files of the data directory and has the server read them: new sessions see them,
+    /// shortly afterwards.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn replace_files(&self, files: &[(&str, &str)]) -> Result<()> {
+        for (name, content) in files {
+            self.write_file(name, content)?;
+        }
+        self.admin().await?.batch_execute("SELECT pg_reload_conf()").await?;
+        Ok(())
+    }
+
     /// Ends every session of a database but our own, as an administrator would.
     ///
     /// # Errors

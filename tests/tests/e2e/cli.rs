@@ -11,7 +11,7 @@ use audit_tests::{
     shared,
 };
 
-const SECRET: &str = "hunter2-secret";
+pub(crate) const SECRET: &str = "hunter2-secret";
 
 /// The one line that says what is wrong.
 #[track_caller]
@@ -30,14 +30,14 @@ fn complaint(output: &Output, code: i32) -> &str {
 
 /// The same, where nothing else may be on standard error.
 #[track_caller]
-fn only_complaint(output: &Output, code: i32) -> &str {
+pub(crate) fn only_complaint(output: &Output, code: i32) -> &str {
     let line = complaint(output, code);
     assert_eq!(output.stderr.lines().count(), 1, "{}: {}", output.command, output.stderr);
     line
 }
 
 #[track_caller]
-fn names(line: &str, words: &[&str]) {
+pub(crate) fn names(line: &str, words: &[&str]) {
     for word in words {
         assert!(line.contains(word), "{word:?} is not in {line:?}");
     }

@@ -11,4 +11,5 @@ mod group;
 mod harness;
 mod import;
 mod report;
+mod security;
 mod stream;

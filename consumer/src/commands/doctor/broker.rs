@@ -1,15 +1,14 @@
 //! The brokers, and the consumer group.
 
-use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 
 use super::finding::Finding;
 use crate::kafka::Probe;
 
-pub(super) fn unreachable(brokers: &str, error: &KafkaError) -> Finding {
+pub(super) fn unreachable(brokers: &str, error: &anyhow::Error) -> Finding {
     Finding::bad(
         "brokers",
-        format!("no answer from {brokers}: {error}"),
+        format!("no answer from {brokers}: {error:#}"),
         "start Kafka, or correct --brokers and, for TLS and SASL, --kafka-property",
     )
 }
