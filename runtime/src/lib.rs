@@ -14,3 +14,4 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod signals;
+pub mod telemetry;

@@ -22,6 +22,7 @@ mod problem;
 mod publish;
 mod routes;
 mod server;
+mod trace;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use audit_producer::{AuditPublisher, PublisherOptions};
 use audit_runtime::admin::{AdminOptions, Health};
 use audit_runtime::exit::{ExitCode, UsageError};
 use audit_runtime::kafka::KafkaOptions;
+use audit_runtime::telemetry::{TraceOptions, Traces};
 use audit_runtime::{admin, duration, listen, metrics as process_metrics, signals};
 use axum::middleware::map_response_with_state;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +70,13 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     admin: AdminOptions,
+
+    #[command(flatten)]
+    traces: TraceOptions,
+
+    /// Share of the traces that begin here to keep, from 0 to 1; one that a client began is kept if the client says so
+    #[arg(long, env = "AUDIT_TRACE_SAMPLE_RATIO", default_value = "1", value_parser = ratio, value_name = "RATIO", help_heading = "Traces")]
+    trace_sample_ratio: f64,
 }
 
 /// What clients may use of the gateway.
@@ -91,6 +100,8 @@ struct Limits {
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
+    let traces =
+        Traces::start(&options.traces, "audit-producer", options.trace_sample_ratio, &registry)?;
     let health = Health::new();
     let publisher = AuditPublisher::new(&PublisherOptions {
         brokers: options.kafka.brokers.clone(),
@@ -108,7 +119,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         &options.limits,
         health.clone(),
         &registry,
-    )?;
+    )?
+    .traced(traces.tracer().map(|tracer| trace::Sends::new(tracer, &options.kafka.topic)));
 
     let admin_listener = options.admin.bind().await?;
     let listener = listen::bind(options.listen, "--listen (AUDIT_LISTEN)").await?;
@@ -118,7 +130,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let closing = map_response_with_state(stop.clone(), server::close_when_stopping);
     let server = server::serve(
         listener,
-        routes::router(gateway).layer(closing),
+        trace::requests(routes::router(gateway), traces.tracer()).layer(closing),
         &options.limits,
         options.deadline,
         draining.clone(),
@@ -138,6 +150,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         // Their senders went away, or were told 503.
         tracing::warn!(%unacknowledged, "gave up");
     }
+    traces.finish().await;
     tracing::info!("stopped");
     end.cancel();
     admin.await.context("the admin server panicked")?.context("the admin server failed")?;
@@ -152,4 +165,9 @@ fn deadline(text: &str) -> Result<Duration, String> {
     } else {
         Err("must be from 100ms to 1h".to_owned())
     }
+}
+
+fn ratio(text: &str) -> Result<f64, &'static str> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or("must be a number from 0 to 1")
 }

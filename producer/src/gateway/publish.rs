@@ -10,9 +10,9 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::idempotency;
 use super::problem::Problem;
 use super::routes::Gateway;
+use super::{idempotency, trace};
 
 /// Answers 201 if, and only if, Kafka has acknowledged the event.
 ///
@@ -49,10 +49,20 @@ async fn acknowledge<P: Publish>(
     record: Record,
 ) -> Result<Acknowledged, Problem> {
     let id = record.id();
+    let (span, record) = match &gateway.sends {
+        Some(sends) => {
+            let (span, record) = sends.begin(record);
+            (Some(span), record)
+        }
+        None => (None, record),
+    };
     let result = match gateway.publisher.try_publish(record) {
         Ok(receipt) => receipt.await,
         Err(error) => Err(error),
     };
+    if let Some(span) = span {
+        trace::sent(span, &result);
+    }
     match &result {
         Ok(_) => gateway.health.set_condition("kafka", None),
         // Says something of this gateway, nothing of Kafka.

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
+use super::trace::Sends;
 use super::{Limits, publish};
 
 /// What handlers work with. Cheap to clone.
@@ -26,6 +27,8 @@ pub(super) struct Gateway<P> {
     pub(super) slots: Arc<Semaphore>,
     pub(super) health: Health,
     pub(super) metrics: HttpMetrics,
+    /// None without traces.
+    pub(super) sends: Option<Sends>,
 }
 
 impl<P: Publish> Gateway<P> {
@@ -46,7 +49,13 @@ impl<P: Publish> Gateway<P> {
             slots: Arc::new(Semaphore::new(slots)),
             health,
             metrics: HttpMetrics::new(registry)?,
+            sends: None,
         })
+    }
+
+    /// With spans for the events, if there is something that makes them.
+    pub(super) fn traced(self, sends: Option<Sends>) -> Self {
+        Self { sends, ..self }
     }
 }
 
