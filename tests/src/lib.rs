@@ -12,6 +12,7 @@ pub mod load;
 pub mod metrics;
 pub mod oracle;
 pub mod os;
+pub mod otlp;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;

@@ -6,4 +6,6 @@ mod database;
 mod gateway;
 mod group;
 mod harness;
+mod metrics;
 mod stream;
+mod traces;
