@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The base URL of a collector; spans go to `/v1/traces` below it, as the OTLP specification says of such a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(Uri);
+pub struct Endpoint(String);
 
 /// Why a text is no [`Endpoint`].
 #[derive(Debug, thiserror::Error)]
@@ -32,19 +32,23 @@ impl FromStr for Endpoint {
         let host = uri.host().is_some_and(|host| !host.is_empty());
         // A password in it would be sent nowhere; OTEL_EXPORTER_OTLP_HEADERS is the place for one.
         let plain = uri.query().is_none() && !text.contains(['@', '#']);
-        if known && host && plain { Ok(Self(uri)) } else { Err(NotAnEndpoint) }
+        if known && host && plain {
+            Ok(Self(text.trim_end_matches('/').to_owned()))
+        } else {
+            Err(NotAnEndpoint)
+        }
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        f.write_str(&self.0)
     }
 }
 
 impl Endpoint {
     fn traces(&self) -> String {
-        format!("{}/v1/traces", self.0.to_string().trim_end_matches('/'))
+        format!("{self}/v1/traces")
     }
 
     pub(super) fn exporter(&self) -> Result<SpanExporter, ExporterBuildError> {

@@ -37,13 +37,12 @@ impl Lanes {
     }
 
     /// How many series each of the three metrics has, and how often each was counted.
-    fn series(&self) -> [(usize, u64); 3] {
+    fn series(&self) -> [(usize, f64); 3] {
         let families = self.registry.gather();
         ["duration_seconds", "effectiveness_score", "step_executions_total"].map(|name| {
             let family = families.iter().find(|family| family.name().ends_with(name)).unwrap();
             let counted = family.get_metric().iter().map(|metric| {
-                let counter = metric.get_counter().get_value() as u64;
-                counter + metric.get_histogram().get_sample_count()
+                metric.get_counter().get_value() + metric.get_histogram().get_sample_sum()
             });
             (family.get_metric().len(), counted.sum())
         })
@@ -69,7 +68,8 @@ fn made_up_workflows_share_a_series_past_the_bound() {
     for number in 0..events {
         lanes.see(&format!("workflow-{number}"), "drain", "completed");
     }
-    let counted = 2 * events as u64;
+    // By two lanes; a duration is one second.
+    let counted = 5_000.0;
     let [durations, scores, steps] = lanes.series();
     assert_eq!(durations, (MAX_VALUES + 1, counted));
     assert_eq!(scores.0, MAX_VALUES + 1);
@@ -86,7 +86,7 @@ fn made_up_actions_and_statuses_share_a_series_past_the_bound() {
         lanes.see("one", &format!("action-{number}"), &format!("status-{number}"));
     }
     let [.., steps] = lanes.series();
-    assert_eq!(steps, (MAX_VALUES + 1, 2 * events as u64));
+    assert_eq!(steps, (MAX_VALUES + 1, 5_000.0));
     assert!(lanes.remembered() <= 2 * (MAX_VALUES + 1), "{}", lanes.remembered());
 }
 
