@@ -106,6 +106,8 @@ async fn a_trace_begins_here_unless_the_client_has_one() -> Result<()> {
         assert_eq!(store.trace(), send.trace());
     }
     assert!(spans.iter().all(|span| span.trace() != TRACE), "{spans:?}");
+    let links = named("commit ").iter().map(|commit| commit.links().len()).sum::<usize>();
+    assert_eq!(links, 2, "a record that is not sampled is not linked to");
     let records = pipeline.servers.kafka.read_all(&pipeline.topic).await?;
     let carried = traceparent(&records[2]).context("a traceparent")?;
     assert!(carried.starts_with(&format!("00-{TRACE}-")) && carried.ends_with("-00"), "{carried}");
