@@ -166,3 +166,28 @@ impl Sender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted() {
+        let (queue, mut inbox) = mpsc::channel(2);
+        let dropped = IntCounter::new("dropped_total", "Dropped").unwrap();
+        let processor = Processor { queue, dropped: dropped.clone() };
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+        for name in ["a", "b", "c"] {
+            drop(tracer.start(name));
+        }
+        assert_eq!(dropped.get(), 1);
+        assert_eq!(inbox.blocking_recv().map(|span| span.name), Some("a".into()));
+        drop(inbox);
+        drop(tracer.start("d"));
+        assert_eq!(dropped.get(), 2, "nobody takes spans any more");
+    }
+}
