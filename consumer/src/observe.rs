@@ -1,7 +1,7 @@
 //! Looks at the log's ends and at the database every few seconds: lag, completeness, open dead letters, and
 //! positions that the log no longer has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,9 @@ impl Observer {
     /// Looks until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let looking = async {
+            let mut shown = BTreeSet::new();
             loop {
-                let trouble = self.look().await.err().map(|error| format!("{error:#}"));
+                let trouble = self.look(&mut shown).await.err().map(|error| format!("{error:#}"));
                 if let Some(trouble) = &trouble {
                     warn!("cannot see how far the stream is: {trouble}");
                 }
@@ -55,9 +56,15 @@ impl Observer {
         stop.run_until_cancelled(looking).await;
     }
 
-    async fn look(&self) -> anyhow::Result<()> {
+    /// `shown` are the partitions whose lag may be shown.
+    async fn look(&self, shown: &mut BTreeSet<i32>) -> anyhow::Result<()> {
         let timestamp_type = self.probe.timestamp_type().await;
         let Some(positions) = self.positions().await else { return Ok(()) };
+        let held: BTreeSet<i32> = positions.iter().map(|position| position.partition).collect();
+        // The source takes the series of a partition away with it; one that moved away during the last look came back.
+        for moved in std::mem::replace(shown, held.clone()).difference(&held) {
+            let _ = self.metrics.partition_lag.remove_label_values(&[&*moved.to_string()]);
+        }
         // Several at a time: in an outage each question takes as long as it may.
         let ends: Vec<(i32, i64, DateTime<Utc>)> = stream::iter(positions.clone())
             .map(|position| self.end(position))
@@ -69,7 +76,7 @@ impl Observer {
         self.write(&ends, timestamp_type, partitions)
             .await
             .map_err(|error| anyhow::anyhow!(error))?;
-        self.compare_with_database(&positions).await.map_err(|error| anyhow::anyhow!(error))
+        self.compare_with_database(&positions, &ends).await.map_err(|error| anyhow::anyhow!(error))
     }
 
     async fn positions(&self) -> Option<Vec<ReadPosition>> {
@@ -96,11 +103,7 @@ impl Observer {
 
     fn compare(&self, position: &ReadPosition, log: Watermarks) {
         if let Some(committed) = position.committed {
-            let lag = (log.high - committed).max(0);
-            self.metrics
-                .partition_lag
-                .with_label_values(&[&*position.partition.to_string()])
-                .set(lag);
+            self.show_lag(position.partition, log.high, committed);
         }
         // librdkafka stops fetching such a partition without saying which; the takeover says what to do about it.
         // The position was taken before the log's ends were, so it cannot be ahead of them by being newer.
@@ -118,9 +121,18 @@ impl Observer {
         }
     }
 
+    fn show_lag(&self, partition: i32, end: i64, committed: i64) {
+        let lag = (end - committed).max(0);
+        self.metrics.partition_lag.with_label_values(&[&*partition.to_string()]).set(lag);
+    }
+
     /// A database that was set back to an older state lacks what was committed, and with nothing new to write nobody
     /// would notice. Positions only rise, so one that was asked for later is behind for no other reason.
-    async fn compare_with_database(&self, positions: &[ReadPosition]) -> Result<(), String> {
+    async fn compare_with_database(
+        &self,
+        positions: &[ReadPosition],
+        ends: &[(i32, i64, DateTime<Utc>)],
+    ) -> Result<(), String> {
         let client = self.database.get().await.map_err(|error| describe_pool(&error))?;
         let sql = "SELECT partition, next_offset FROM audit_stream WHERE stream = $1 AND topic = $2 \
                    AND next_offset IS NOT NULL";
@@ -131,6 +143,11 @@ impl Observer {
         let stored: BTreeMap<i32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         for position in positions {
             let stored = stored.get(&position.partition).copied();
+            let end = ends.iter().find(|(partition, ..)| *partition == position.partition);
+            // A partition that halted when it was taken over falls behind as well.
+            if let (None, Some(stored), Some((_, end, _))) = (position.committed, stored, end) {
+                self.show_lag(position.partition, *end, stored);
+            }
             if position.committed.is_some_and(|committed| stored < Some(committed)) {
                 warn!(
                     partition = position.partition,

@@ -99,10 +99,11 @@ impl Takeover {
         transaction.batch_execute(LOCK_TIMEOUT).await?;
         let mut position = self.raise_epoch(&transaction, partition, watermarks).await?;
         let mut found = position.check(&self.topic, partition, watermarks);
+        let mut lost = 0;
         if found.is_err()
             && let Some(loss) = self.loss_to_book(partition, &position, watermarks)
         {
-            self.book_loss(&transaction, loss).await?;
+            lost = self.book_loss(&transaction, loss).await?;
             position.next_offset = loss.to + 1;
             position.last = None;
             found = position.check(&self.topic, partition, watermarks);
@@ -111,6 +112,7 @@ impl Takeover {
         let sql = "UPDATE audit_stream SET halted = $4 WHERE stream = $1 AND topic = $2 AND partition = $3";
         transaction.execute(sql, &[&&*self.stream, &&*self.topic, &partition, &halted]).await?;
         transaction.commit().await?;
+        self.metrics.records.with_label_values(&["lost"]).inc_by(lost);
         Ok(found.map(|()| {
             info!(
                 partition,
@@ -173,11 +175,12 @@ impl Takeover {
         })
     }
 
+    /// Gives the number of offsets.
     async fn book_loss(
         &self,
         transaction: &Transaction<'_>,
         loss: &AcceptedLoss,
-    ) -> Result<(), tokio_postgres::Error> {
+    ) -> Result<u64, tokio_postgres::Error> {
         warn!(
             partition = loss.partition,
             from = loss.from,
@@ -207,8 +210,7 @@ impl Takeover {
         transaction
             .execute(stream, &[&&*self.stream, &&*self.topic, &loss.partition, &(loss.to + 1)])
             .await?;
-        self.metrics.records.with_label_values(&["lost"]).inc_by(u64::try_from(count).unwrap_or(0));
-        Ok(())
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Writes down why a partition is halted, for whoever asks the database. Best effort: metric and log say it too.

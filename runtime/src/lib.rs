@@ -18,4 +18,5 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod signals;
+pub mod telemetry;
 pub mod terminal;

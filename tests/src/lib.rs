@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod mount;
 pub mod oracle;
 pub mod os;
+pub mod otlp;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;

@@ -1,5 +1,7 @@
 //! Reading the Prometheus text format.
 
+pub mod exposition;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};

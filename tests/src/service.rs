@@ -6,7 +6,14 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::{eventually, http, metrics::Metrics, os::Process};
+use crate::{
+    eventually, http,
+    metrics::{
+        Metrics,
+        exposition::{self, Exposition},
+    },
+    os::Process,
+};
 
 /// How long a service may take until it is ready, or to be gone after SIGKILL.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -71,6 +78,17 @@ impl Service {
         let response = http::get(self.admin, "/metrics").await?;
         ensure!(response.status == 200, "/metrics: {}", response.status);
         Metrics::parse(&response.text())
+    }
+
+    /// Its metrics now, taken strictly.
+    ///
+    /// # Errors
+    /// It does not answer, or not quite in the Prometheus text format.
+    pub async fn exposition(&self) -> Result<Exposition> {
+        let response = http::get(self.admin, "/metrics").await?;
+        let format = response.header("content-type");
+        ensure!(format == Some("text/plain; version=0.0.4"), "it is {format:?}");
+        exposition::parse(std::str::from_utf8(&response.body)?)
     }
 
     /// SIGTERM, and waits for its end.

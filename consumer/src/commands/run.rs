@@ -11,6 +11,7 @@ use audit_runtime::admin::{self, AdminOptions, Health};
 use audit_runtime::exit::{ExitCode, UsageError};
 use audit_runtime::kafka::KafkaOptions;
 use audit_runtime::signals;
+use audit_runtime::telemetry::{TraceOptions, Traces};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,7 +20,7 @@ use self::lost::LostOffsets;
 use crate::budget::Budget;
 use crate::database::{Database, DatabaseOptions};
 use crate::kafka::{self, Probe};
-use crate::lane;
+use crate::lane::{self, BatchTraces};
 use crate::metrics::Metrics;
 use crate::observe::Observer;
 use crate::partitions::Months;
@@ -77,6 +78,8 @@ pub struct Options {
     database: DatabaseOptions,
     #[command(flatten)]
     admin: AdminOptions,
+    #[command(flatten)]
+    traces: TraceOptions,
 }
 
 impl Options {
@@ -105,6 +108,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let accepted_losses = lost::accepted(&options.accept_lost, options.reason.as_deref(), &topic)?;
     let registry = audit_runtime::metrics::registry("audit-consumer");
     let metrics = Metrics::register(&registry)?;
+    // What began elsewhere is kept if it says so, and a batch is traced only for such records.
+    let traces = Traces::start(&options.traces, "audit-consumer", 1.0, &registry)?;
     let health = Health::new();
     let listener = options.admin.bind().await?;
     let background = CancellationToken::new();
@@ -147,6 +152,11 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         commands: commands.0.clone(),
         budget: budget.clone(),
         metrics: metrics.clone(),
+        traces: traces.tracer().map(|tracer| BatchTraces {
+            tracer,
+            topic: Arc::clone(&topic),
+            group: Arc::clone(&stream),
+        }),
         health: health.clone(),
         batch_size: usize::try_from(options.batch_size)?,
         linger: options.linger,
@@ -190,7 +200,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let result = stop::at_the_end(&shutdown, &to_source, source, lanes, &give_up).await;
     health.set_ready(false);
     background.cancel();
-    while services.join_next().await.is_some() {}
+    let services = async { while services.join_next().await.is_some() {} };
+    tokio::join!(services, traces.finish());
     result.map(|()| ExitCode::Fine)
 }
 

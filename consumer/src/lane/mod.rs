@@ -3,6 +3,7 @@
 //! Two tasks, so that the next batch is decoded while the database works on the one before.
 
 mod gather;
+mod trace;
 mod write;
 
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::metrics::{EventSeries, Metrics};
 use crate::partitions::Months;
 use crate::source::{Commands, ToLane};
 use crate::store::Store;
+
+pub use self::trace::BatchTraces;
 
 /// Batches between gathering and writing: one ready while one is written.
 const READY: usize = 1;
@@ -39,6 +42,8 @@ pub struct Setup {
     pub budget: Budget,
     /// Metrics.
     pub metrics: Metrics,
+    /// Makes spans of batches; none without traces.
+    pub traces: Option<BatchTraces>,
     /// Shows that the database is away.
     pub health: Health,
     /// Records per batch.

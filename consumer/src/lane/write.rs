@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 use super::Setup;
+use super::trace::End;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::claim::{ClaimId, Halt, HaltReason};
@@ -62,9 +63,16 @@ impl Writer {
             }
             self.setup.months.ensure(&months(&batch)).await;
             match self.attempt(&mut batch, &mut attempted).await {
-                Ok(written) => return self.committed(&batch, &written),
-                Err(Failure::Fenced(claims)) => self.fenced(&batch, claims),
+                Ok(written) => {
+                    self.committed(&batch, &written);
+                    return self.trace(&batch, &End::Committed(&written), backoff.attempts);
+                }
+                Err(Failure::Fenced(claims)) => {
+                    self.trace(&batch, &End::Refused("fenced"), backoff.attempts);
+                    self.fenced(&batch, claims);
+                }
                 Err(failure @ (Failure::Ledger(_) | Failure::LedgerBroken)) => {
+                    self.trace(&batch, &End::Refused("ledger_refused"), backoff.attempts);
                     self.halt(&batch, &failure);
                 }
                 Err(failure) => self.retry(&failure, &mut backoff).await,
@@ -178,6 +186,12 @@ impl Writer {
             }
         }
         debug!(records = count, partitions = batch.spans.len(), "committed");
+    }
+
+    fn trace(&self, batch: &Batch, end: &End<'_>, retries: u32) {
+        if let Some(traces) = &self.setup.traces {
+            traces.ended(batch, end, retries);
+        }
     }
 
     fn send(&self, command: Command) {

@@ -9,7 +9,7 @@ use prometheus::{
     Registry,
 };
 
-use super::cap::{Cap, MAX_VALUES, OTHER};
+use super::cap::{Cap, OTHER, SeriesCap};
 
 /// 30 seconds to 30 minutes.
 const DURATION_BUCKETS: [f64; 7] = [30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0];
@@ -30,8 +30,8 @@ struct Caps {
     workflow: Cap,
     action: Cap,
     status: Cap,
-    duration_series: usize,
-    step_series: usize,
+    durations: SeriesCap<2>,
+    steps: SeriesCap<3>,
 }
 
 impl EventMetrics {
@@ -99,8 +99,11 @@ impl Observation {
 }
 
 /// One lane's way from label values to series without hashing them all for every event.
+///
+/// Holds what the caps have admitted and no more, so it is bounded as they are.
 pub struct EventSeries {
     metrics: EventMetrics,
+    /// By label.
     workflows: HashMap<Box<str>, Workflow>,
 }
 
@@ -122,19 +125,15 @@ impl EventSeries {
     pub fn observe(&mut self, event: &Event<'_>) -> Observation {
         let columns = &event.columns;
         let metrics = &self.metrics;
-        // Past the bound events share the workflow `_other`, so that this table is bounded as well.
-        let key = if self.workflows.contains_key(columns.workflow_name)
-            || self.workflows.len() < MAX_VALUES
-        {
-            columns.workflow_name
-        } else {
-            OTHER
-        };
-        if !self.workflows.contains_key(key) {
-            self.workflows.insert(key.into(), Workflow::new(metrics, key));
+        let mut label = columns.workflow_name;
+        if !self.workflows.contains_key(label) {
+            label = metrics.caps().workflow.admit(label);
+        }
+        if !self.workflows.contains_key(label) {
+            self.workflows.insert(label.into(), Workflow::new(metrics, label));
         }
         let workflow =
-            self.workflows.get_mut(key).expect("was put in just now if it was not there");
+            self.workflows.get_mut(label).expect("was put in just now if it was not there");
         let seconds = columns.total_duration.filter(|micros| *micros >= 0).map(micros_to_seconds);
         Observation {
             duration: seconds.map(|seconds| (workflow.duration(metrics, columns.outcome), seconds)),
@@ -148,20 +147,19 @@ impl EventSeries {
 }
 
 impl Workflow {
-    fn new(metrics: &EventMetrics, name: &str) -> Self {
-        let label: Box<str> = metrics.caps().workflow.admit(name).into();
-        let score = metrics.score.with_label_values(&[&*label]);
-        Self { label, durations: HashMap::new(), score, steps: HashMap::new() }
+    fn new(metrics: &EventMetrics, label: &str) -> Self {
+        let score = metrics.score.with_label_values(&[label]);
+        Self { label: label.into(), durations: HashMap::new(), score, steps: HashMap::new() }
     }
 
     fn duration(&mut self, metrics: &EventMetrics, outcome: &str) -> Histogram {
         if let Some(known) = self.durations.get(outcome) {
             return known.clone();
         }
-        let mut caps = metrics.caps();
-        let label = if caps.duration_series < MAX_VALUES { &*self.label } else { OTHER };
-        caps.duration_series += 1;
+        let room = metrics.caps().durations.admits([&self.label, outcome]);
+        let label = if room { &*self.label } else { OTHER };
         let histogram = metrics.duration.with_label_values(&[label, outcome]);
+        // There are three outcomes.
         self.durations.insert(outcome.into(), histogram.clone());
         histogram
     }
@@ -171,15 +169,13 @@ impl Workflow {
             return known.clone();
         }
         let mut caps = metrics.caps();
-        let room = caps.step_series < MAX_VALUES;
-        let labels = if room {
-            [&*self.label, caps.action.admit(action), caps.status.admit(status)]
-        } else {
-            [OTHER; 3]
-        };
+        let mut labels = [&*self.label, caps.action.admit(action), caps.status.admit(status)];
+        let room = caps.steps.admits(labels);
+        if !room {
+            labels = [OTHER; 3];
+        }
         let counter = metrics.steps.with_label_values(&labels);
-        if room {
-            caps.step_series += 1;
+        if room && labels[1..] == [action, status] {
             self.steps.entry(action.into()).or_default().insert(status.into(), counter.clone());
         }
         counter
@@ -196,3 +192,6 @@ impl EventMetrics {
 fn micros_to_seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests;

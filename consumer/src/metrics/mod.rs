@@ -12,6 +12,9 @@ use prometheus::{
 
 pub use events::{EventMetrics, EventSeries, Observation};
 
+/// Stands for an error without SQLSTATE, such as a lost connection.
+const NO_SQLSTATE: &str = "none";
+
 /// Handles of all metrics of `run`. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
@@ -95,14 +98,30 @@ impl Metrics {
             "Records accounted for, by what became of them",
             &["disposition"],
         )?;
-        for disposition in
-            ["stored", "duplicate", "superseding", "late", "dead_lettered", "gap", "lost"]
-        {
-            records.with_label_values(&[disposition]);
+        let batches = counters("batches_total", "Batches, by outcome", &["outcome"])?;
+        let retries = counters(
+            "retries_total",
+            "Database work that had to be repeated, by SQLSTATE",
+            &["sqlstate"],
+        )?;
+        let rebalances = counters("rebalances_total", "Rebalance events, by kind", &["kind"])?;
+        // Known values are there from the start, so that a rate sees the first of each.
+        let dispositions =
+            ["stored", "duplicate", "superseding", "late", "dead_lettered", "gap", "lost"];
+        for (counters, values) in [
+            (&records, &dispositions[..]),
+            (&batches, &["committed", "retried", "fenced"]),
+            (&retries, &[NO_SQLSTATE]),
+            (&rebalances, &["assigned", "revoked"]),
+        ] {
+            values.iter().for_each(|value| drop(counters.with_label_values(&[*value])));
+        }
+        for stage in ["gather", "write", "commit"] {
+            stage_duration.with_label_values(&[stage]);
         }
         Ok(Self {
             records,
-            batches: counters("batches_total", "Batches, by outcome", &["outcome"])?,
+            batches,
             batch_records: histogram(
                 "batch_records",
                 "Records per committed batch",
@@ -125,13 +144,9 @@ impl Metrics {
                 &["partition", "reason"],
             )?,
             complete_up_to,
-            retries: counters(
-                "retries_total",
-                "Database work that had to be repeated, by SQLSTATE",
-                &["sqlstate"],
-            )?,
+            retries,
             fenced_batches,
-            rebalances: counters("rebalances_total", "Rebalance events, by kind", &["kind"])?,
+            rebalances,
             assigned_partitions: gauge(
                 "assigned_partitions",
                 "Partitions the group gives this consumer",
@@ -149,7 +164,7 @@ impl Metrics {
 
     /// Notes that database work has to be repeated. A lost connection has no SQLSTATE.
     pub fn retry(&self, sqlstate: Option<&str>) {
-        self.retries.with_label_values(&[sqlstate.unwrap_or("none")]).inc();
+        self.retries.with_label_values(&[sqlstate.unwrap_or(NO_SQLSTATE)]).inc();
     }
 }
 

@@ -7,7 +7,19 @@ use axum::middleware::Next;
 use axum::response::Response;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
+use super::routes::{BATCH, EVENT, OPENAPI};
+
 const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What stands for every path that is no route of ours: anyone can make up paths.
+const NO_ROUTE: &str = "_other";
+/// What each route can answer.
+const ANSWERS: [(&str, &[&str]); 4] = [
+    (EVENT, &["201", "400", "401", "403", "405", "408", "413", "415", "429", "500", "503"]),
+    (BATCH, &["201", "207", "400", "401", "403", "405", "408", "413", "415", "429"]),
+    (OPENAPI, &["200", "405"]),
+    (NO_ROUTE, &["404"]),
+];
 
 #[derive(Debug, Clone)]
 pub(super) struct HttpMetrics {
@@ -31,13 +43,17 @@ impl HttpMetrics {
             )
             .buckets(BUCKETS.to_vec()),
         )?;
+        // There from the start, so that a rate sees the first of each.
+        for (route, codes) in ANSWERS {
+            codes.iter().for_each(|code| drop(requests.with_label_values(&[route, *code])));
+        }
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         Ok(Self { requests, seconds })
     }
 }
 
-/// Counts and times the request. Paths that are no route of ours are one series: anyone can make up paths.
+/// Counts and times the request.
 pub(super) async fn measure(
     State(metrics): State<HttpMetrics>,
     request: Request,
@@ -47,7 +63,7 @@ pub(super) async fn measure(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     metrics.seconds.observe(begun.elapsed().as_secs_f64());
-    let route = route.as_ref().map_or("_other", MatchedPath::as_str);
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     metrics.requests.with_label_values(&[route, response.status().as_str()]).inc();
     response
 }

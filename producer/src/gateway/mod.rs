@@ -52,6 +52,7 @@ mod routes;
 mod server;
 mod slots;
 mod tls;
+mod trace;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,6 +60,7 @@ use std::time::Duration;
 use anyhow::Context;
 use audit_runtime::admin::{AdminOptions, Health};
 use audit_runtime::exit::ExitCode;
+use audit_runtime::telemetry::{TraceOptions, Traces};
 use audit_runtime::{admin, duration, listen, metrics as process_metrics, signals};
 use axum::middleware::map_response_with_state;
 use tokio_util::sync::CancellationToken;
@@ -102,6 +104,13 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     admin: AdminOptions,
+
+    #[command(flatten)]
+    traces: TraceOptions,
+
+    /// Share of the traces that begin here to keep, from 0 to 1; one that a client began is kept if the client says so
+    #[arg(long, env = "AUDIT_TRACE_SAMPLE_RATIO", default_value = "1", value_parser = ratio, value_name = "RATIO", help_heading = "Traces")]
+    trace_sample_ratio: f64,
 }
 
 /// What clients may use of the gateway.
@@ -143,6 +152,8 @@ impl Options {
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
+    let traces =
+        Traces::start(&options.traces, "audit-producer", options.trace_sample_ratio, &registry)?;
     let health = Health::new();
     let reloader = Reloader::new(health.clone(), &registry)?;
     let tls = options.tls.files()?.map(|files| reloader.start(files)).transpose()?;
@@ -157,7 +168,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         options.publishing.deadline,
         health.clone(),
         &registry,
-    )?;
+    )?
+    .traced(
+        traces.tracer().map(|tracer| trace::Sends::new(tracer, &options.publishing.kafka.topic)),
+    );
     let places = Places::new(options.limits.max_connections, health.clone(), &registry)?;
 
     let admin_listener = options.admin.bind().await?;
@@ -174,7 +188,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let closing = map_response_with_state(stop.clone(), server::close_when_stopping);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = Server {
-        router: routes::router(gateway).layer(closing),
+        router: trace::requests(routes::router(gateway), traces.tracer()).layer(closing),
         places,
         tls,
         limits: options.limits,
@@ -196,8 +210,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         // Their senders went away, or were told 503.
         tracing::warn!(%unacknowledged, "gave up");
     }
+    traces.finish().await;
     tracing::info!("stopped");
     end.cancel();
     admin.await.context("the admin server panicked")?.context("the admin server failed")?;
     Ok(ExitCode::Fine)
+}
+
+fn ratio(text: &str) -> Result<f64, &'static str> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or("must be a number from 0 to 1")
 }

@@ -55,10 +55,10 @@ pub(super) async fn publish<P: Publish>(
     let record = event::record(&body, identity, &source, traceparent.as_ref())?;
     drop(body);
     let id = record.id();
-    let receipt = gateway
-        .publisher
-        .try_publish(record)
-        .map_err(|error| event::not_acknowledged(&gateway, id, &error))?;
-    let acknowledged = event::acknowledge(&gateway, receipt).await?;
+    let (span, record) = event::begin(&gateway, record);
+    let acknowledged = match gateway.publisher.try_publish(record) {
+        Ok(receipt) => event::acknowledge(&gateway, span, receipt).await?,
+        Err(error) => return Err(event::not_acknowledged(&gateway, span, id, &error)),
+    };
     Ok((StatusCode::CREATED, Json(acknowledged)))
 }

@@ -17,6 +17,7 @@ use super::batch::{self, MAX_BATCH_BYTES};
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
 use super::slots::Slots;
+use super::trace::Sends;
 use super::{Limits, openapi, publish};
 
 /// Where one event goes.
@@ -24,7 +25,7 @@ pub(super) const EVENT: &str = "/api/v1/audit/workflow-execution";
 /// Where many events go.
 pub(super) const BATCH: &str = "/api/v1/audit/workflow-executions";
 /// Where both are described.
-const OPENAPI: &str = "/openapi.json";
+pub(super) const OPENAPI: &str = "/openapi.json";
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(super) struct Gateway<P> {
     pub(super) slots: Slots,
     pub(super) health: Health,
     pub(super) metrics: HttpMetrics,
+    /// None without traces.
+    pub(super) sends: Option<Sends>,
 }
 
 impl<P: Publish> Gateway<P> {
@@ -56,7 +59,13 @@ impl<P: Publish> Gateway<P> {
             slots: Slots::new(limits.max_concurrency),
             health,
             metrics: HttpMetrics::new(registry)?,
+            sends: None,
         })
+    }
+
+    /// With spans for the events, if there is something that makes them.
+    pub(super) fn traced(self, sends: Option<Sends>) -> Self {
+        Self { sends, ..self }
     }
 }
 

@@ -10,6 +10,8 @@ mod gateway;
 mod group;
 mod harness;
 mod import;
+mod metrics;
 mod report;
 mod security;
 mod stream;
+mod traces;

@@ -10,6 +10,7 @@ mod answer;
 mod split;
 
 use audit_producer::{Identity, Publish, PublishError, Receipt};
+use audit_runtime::telemetry::Span;
 use audit_schema::topic::MAX_EVENT_BYTES;
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -39,10 +40,13 @@ const SLOT_BYTES: usize = MAX_EVENT_BYTES;
 /// And at least one for each of so many events: what tiny ones cost is what is kept for each.
 const SLOT_EVENTS: usize = MAX_BATCH_EVENTS / (MAX_BATCH_BYTES / SLOT_BYTES);
 
+/// Events of a batch that have a span of their own; the others go on in the span of their request.
+const MAX_SPANS: usize = 128;
+
 /// What is kept of an event while it is under way.
 struct Queued {
     line: Option<usize>,
-    receipt: Result<Receipt, Problem>,
+    receipt: Result<(Option<Span>, Receipt), Problem>,
 }
 
 /// Publishes many events
@@ -113,7 +117,7 @@ pub(super) async fn publish<P: Publish>(
     // One after the other is as good as all at once: each receipt has its own deadline, and resolves unasked.
     for Queued { line, receipt } in queued {
         let result = match receipt {
-            Ok(receipt) => event::acknowledge(&gateway, receipt)
+            Ok((span, receipt)) => event::acknowledge(&gateway, span, receipt)
                 .await
                 .map_err(|problem| details.bound(problem)),
             Err(problem) => Err(problem),
@@ -148,10 +152,14 @@ async fn queue<P: Publish>(
         let receipt = match event::record(item.json, identity, source, trace) {
             Ok(record) => {
                 let id = record.id();
+                let traced = index < MAX_SPANS;
+                let (span, record) =
+                    if traced { event::begin(gateway, record) } else { (None, record) };
                 let place = timeout_at(deadline, gateway.publisher.publish(record)).await;
-                place
-                    .unwrap_or(Err(PublishError::QueueFull))
-                    .map_err(|error| event::not_acknowledged(gateway, id, &error))
+                match place.unwrap_or(Err(PublishError::QueueFull)) {
+                    Ok(receipt) => Ok((span, receipt)),
+                    Err(error) => Err(event::not_acknowledged(gateway, span, id, &error)),
+                }
             }
             Err(problem) => Err(problem),
         };
