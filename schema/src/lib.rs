@@ -76,5 +76,7 @@ pub mod version;
 #[cfg(test)]
 mod asyncapi;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod json_schema;
 mod timestamp;

@@ -4,8 +4,11 @@ use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The project's directory in the user's cache.
-pub(crate) fn directory() -> Result<PathBuf> {
+/// The directory that the variable names, else the one of this name in the user's cache.
+pub(crate) fn directory(variable: &str, name: &str) -> Result<PathBuf> {
+    if let Some(directory) = env::var_os(variable) {
+        return Ok(PathBuf::from(directory));
+    }
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()) {
         Some(cache) => PathBuf::from(cache),
         None => {
@@ -13,5 +16,5 @@ pub(crate) fn directory() -> Result<PathBuf> {
             PathBuf::from(home).join(".cache")
         }
     };
-    Ok(cache.join("kubernaut-audit"))
+    Ok(cache.join("kubernaut-audit").join(name))
 }

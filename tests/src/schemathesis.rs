@@ -2,7 +2,6 @@
 //! validator of such documents: Python programs that `tests/setup.sh` fetched.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -58,10 +57,7 @@ async fn run(module: &str, arguments: &[&str], directory: &Path) -> Result<()> {
 
 /// The Python of the environment that `tests/setup.sh` made: `SCHEMATHESIS_DIR`, else in the user's cache.
 fn python() -> Result<PathBuf> {
-    let directory = match env::var_os("SCHEMATHESIS_DIR") {
-        Some(directory) => PathBuf::from(directory),
-        None => cache::directory()?.join(format!("schemathesis-{}", version()?)),
-    };
+    let directory = cache::directory("SCHEMATHESIS_DIR", &format!("schemathesis-{}", version()?))?;
     let python = directory.join("bin/python");
     ensure!(python.is_file(), "Schemathesis is not in {}: run `make setup`", directory.display());
     Ok(python)

@@ -30,8 +30,8 @@ pub struct Options {
     #[arg(long, env = "AUDIT_PROBE_TOPIC", value_name = "TOPIC")]
     probe_topic: Option<String>,
 
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    /// Form of the result
+    #[arg(long, env = "AUDIT_FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
     #[command(flatten)]

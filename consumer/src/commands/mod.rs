@@ -2,6 +2,7 @@
 
 pub mod dlq;
 pub mod doctor;
+mod limit;
 pub mod migrate;
 pub mod report;
 pub mod run;

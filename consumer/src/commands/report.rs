@@ -5,7 +5,6 @@
 
 mod execution;
 mod executions;
-mod limit;
 mod remediation;
 mod session;
 mod summary;
@@ -22,22 +21,22 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Report {
-    /// Workflows that succeeded, the most effective first
+    /// List workflows that succeeded, the most effective first
     #[command(mut_arg("since", |arg| arg.default_value("30d")), mut_arg("limit", |arg| arg.default_value("10")))]
     EffectiveWorkflows(summary::Options),
-    /// Workflows that failed, the most failures first
+    /// List workflows that failed, the most failures first
     NeedsOptimization(summary::Options),
-    /// Steps by their average duration, the slowest first
+    /// List steps by their average duration, the slowest first
     #[command(mut_arg("limit", |arg| arg.default_value("20")))]
     SlowSteps(summary::Options),
-    /// Steps that had to be tried again, the most retries first
+    /// List steps that had to be tried again, the most retries first
     RetryPatterns(summary::Options),
-    /// How workflows were adjusted while they ran, the most frequent first
+    /// List how workflows were adjusted while they ran, the most frequent first
     #[command(mut_arg("since", |arg| arg.default_value("30d")))]
     Adjustments(summary::Options),
-    /// One execution: all of its columns, its steps, where it came from and what else was seen for its id
+    /// Show one execution: all of its columns, its steps, where it came from and what else was seen for its id
     Execution(execution::Options),
-    /// The executions of a remediation, oldest first
+    /// Show the executions of a remediation, oldest first
     Remediation(remediation::Options),
 }
 

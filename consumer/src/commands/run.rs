@@ -63,12 +63,11 @@ pub struct Options {
         long,
         env = "AUDIT_ACCEPT_LOST",
         value_name = "TOPIC:PARTITION:FROM-TO",
-        value_delimiter = ',',
-        requires = "reason"
+        value_delimiter = ','
     )]
     accept_lost: Vec<LostOffsets>,
 
-    /// Why they are given up; goes into the ledger
+    /// Why the offsets of --accept-lost are given up; goes into the ledger
     #[arg(long, env = "AUDIT_REASON", value_name = "TEXT")]
     reason: Option<String>,
 

@@ -42,6 +42,7 @@ mod callers;
 mod connections;
 mod event;
 mod idempotency;
+mod limits;
 mod metrics;
 mod openapi;
 mod problem;
@@ -67,6 +68,7 @@ use tokio_util::sync::CancellationToken;
 
 use auth::{Auth, AuthOptions};
 use connections::Places;
+use limits::Limits;
 use reload::Reloader;
 use routes::Gateway;
 use server::Server;
@@ -111,30 +113,6 @@ pub(crate) struct Options {
     /// Share of the traces that begin here to keep, from 0 to 1; one that a client began is kept if the client says so
     #[arg(long, env = "AUDIT_TRACE_SAMPLE_RATIO", default_value = "1", value_parser = ratio, value_name = "RATIO", help_heading = "Traces")]
     trace_sample_ratio: f64,
-}
-
-/// What clients may use of the gateway.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Limits")]
-struct Limits {
-    /// Requests under way at once, each with up to 1 MiB; one more is told 429. A batch counts once for each MiB or
-    /// 4096 events that it has
-    #[arg(long, env = "AUDIT_MAX_CONCURRENCY", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
-    max_concurrency: u32,
-
-    /// Connections at once, idle ones included; more wait until one ends. Fewer where the hard limit on open files is
-    /// lower: 256 of them are kept for everything else
-    #[arg(long, env = "AUDIT_MAX_CONNECTIONS", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..), value_name = "CONNECTIONS")]
-    max_connections: u32,
-
-    /// How long the body of a request may take to arrive
-    #[arg(long, env = "AUDIT_BODY_TIMEOUT", default_value = "10s", value_parser = duration::parse, value_name = "DURATION")]
-    body_timeout: Duration,
-
-    /// How long a connection may take for its TLS handshake, and to send the head of its next request, before it is
-    /// closed
-    #[arg(long, env = "AUDIT_IDLE_TIMEOUT", default_value = "30s", value_parser = duration::parse, value_name = "DURATION")]
-    idle_timeout: Duration,
 }
 
 impl Options {

@@ -14,11 +14,12 @@ use prometheus::Registry;
 
 use super::auth::{self, Auth};
 use super::batch::{self, MAX_BATCH_BYTES};
+use super::limits::Limits;
 use super::metrics::{self, HttpMetrics};
 use super::problem::Problem;
 use super::slots::Slots;
 use super::trace::Sends;
-use super::{Limits, openapi, publish};
+use super::{openapi, publish};
 
 /// Where one event goes.
 pub(super) const EVENT: &str = "/api/v1/audit/workflow-execution";

@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::Limits;
 use super::connections::Places;
+use super::limits::Limits;
 use super::tls::Tls;
 
 /// Largest head of a request, in bytes; what arrives in one read with the last of them is let pass.

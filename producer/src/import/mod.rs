@@ -59,8 +59,8 @@ pub(crate) struct Options {
     #[arg(long, env = "AUDIT_SOURCE", default_value = "/import", value_name = "URI")]
     source: String,
 
-    /// Form of the summary
-    #[arg(long, env = "AUDIT_FORMAT", default_value = "table", value_name = "FORMAT")]
+    /// Form of the result
+    #[arg(long, env = "AUDIT_FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
     #[command(flatten)]

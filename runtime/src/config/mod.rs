@@ -101,7 +101,8 @@ fn with_file(command: Command) -> Command {
             .env(CONFIG_ENV)
             .value_name("FILE")
             .global(true)
-            // Else it would be under the heading of whatever was declared last.
+            // Else it would be somewhere among the command's own options, under the heading that was declared last.
+            .display_order(900)
             .help_heading(None::<&str>)
             .help("Configuration file (TOML); its keys are the long names of the flags"),
     )

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 pub enum Cell {
     /// Nothing: SQL NULL.
     Null,
+    /// A truth value.
+    Bool(bool),
     /// An integer of any width.
     Integer(i64),
     /// A double precision number.
@@ -31,6 +33,7 @@ impl Cell {
     pub(super) fn field(&self) -> String {
         match self {
             Self::Null => String::new(),
+            Self::Bool(truth) => truth.to_string(),
             Self::Integer(number) => number.to_string(),
             Self::Float(number) => Value::from(*number).to_string(),
             Self::Text(text) => text.clone(),
@@ -44,11 +47,12 @@ impl Cell {
         one_line(&self.field())
     }
 
-    /// The value in a table: NULL is `-`, a float has three decimals, a text at most `limit` characters, and an array
+    /// The value in a table: NULL is `-`, a truth value yes or no, a float has three decimals, a text at most `limit` characters, and an array
     /// is its first element and how many more there are.
     pub(super) fn short(&self, limit: usize) -> String {
         match self {
             Self::Null => "-".to_owned(),
+            Self::Bool(truth) => if *truth { "yes" } else { "no" }.to_owned(),
             Self::Float(number) => format!("{number:.3}"),
             Self::Texts(texts) => match texts.as_slice() {
                 [] => "-".to_owned(),
@@ -66,6 +70,7 @@ impl From<&Value> for Cell {
     fn from(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
+            Value::Bool(truth) => Self::Bool(*truth),
             Value::String(text) => Self::Text(text.clone()),
             other => match (other.as_i64(), other.as_f64()) {
                 (Some(integer), _) => Self::Integer(integer),
@@ -125,6 +130,14 @@ mod tests {
         assert_eq!(texts(&["a\nb", "c", "d"]).short(9), "a\\nb (+2)");
         assert_eq!(texts(&["a\nb", "c"]).field(), r#"["a\nb","c"]"#);
         assert_eq!((texts(&[]).short(9), texts(&[]).field()), ("-".to_owned(), "[]".to_owned()));
+    }
+
+    #[test]
+    fn truth_is_yes_or_no_in_tables_only() {
+        let [truth, lie] = [true, false].map(|truth| Cell::from(&Value::from(truth)));
+        assert_eq!((truth.short(9), lie.short(9)), ("yes".to_owned(), "no".to_owned()));
+        assert_eq!(truth.field(), "true");
+        assert_eq!(serde_json::to_value(lie).unwrap(), Value::from(false));
     }
 
     #[test]

@@ -8,10 +8,7 @@ use crate::cache;
 
 /// The directory of the jars that `tests/setup.sh` fetched: `KAFKA_DIR`, else the user's cache.
 pub(super) fn jars() -> Result<PathBuf> {
-    let directory = match env::var_os("KAFKA_DIR") {
-        Some(directory) => PathBuf::from(directory),
-        None => cache::directory()?.join(format!("kafka-{}", version()?)),
-    };
+    let directory = cache::directory("KAFKA_DIR", &format!("kafka-{}", version()?))?;
     let jars = directory.join("libs");
     ensure!(jars.is_dir(), "Apache Kafka is not in {}: run `make setup`", directory.display());
     Ok(jars)

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Ends what a test process leaves behind, be it by returning, by ^C or by SIGKILL. The test process
 # holds the other end of standard input, so its end is the end of our input.
 #

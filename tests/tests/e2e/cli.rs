@@ -61,7 +61,7 @@ async fn usage() -> Result<()> {
         (&["run", "--linger", "soon"], &["--linger", "soon", "200ms"]),
         (&["run", "--accept-lost", "t:0:9", "--reason", "r"], &["--accept-lost", lost]),
         (&["run", "--accept-lost", "t:0:9-5", "--reason", "r"], &["--accept-lost", lost]),
-        (&["run", "--accept-lost", "t:0:5-9"], &["--reason"]),
+        (&["run", "--topic", "t", "--accept-lost", "t:0:5-9"], &["--accept-lost", "AUDIT_REASON"]),
         (&["run", "--accept-lost", "t:0:5-9", "--reason", " "], &["--reason"]),
         (&["run", "--topic", "u", "--accept-lost", "t:0:5-9", "--reason", "r"], &["--topic", "u"]),
         (&["run", "--kafka-property", "no.such=1"], &["--kafka-property", "no.such"]),

@@ -41,6 +41,29 @@ fn problems(output: &Output, expected: &[&str]) {
     assert_eq!(output.stdout.lines().count(), expected.len(), "{}", output.stdout);
 }
 
+/// Options that need each other are not asked to come from the same place.
+#[tokio::test]
+async fn losses_and_their_reason_may_be_given_in_different_places() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = |name: &str, text: &str| write(&directory, name, text);
+    let reason = file("reason.toml", "reason = 'lost with the disk'\n")?;
+    let losses = file("losses.toml", "accept-lost = ['t:0:5-9', 't:1:0-3']\n")?;
+    let check = |flags: &[&str]| {
+        binary("audit-consumer", "config check run --topic t").args(flags.iter().copied())
+    };
+    let flag = ["--accept-lost", "t:0:5-9"];
+    for checked in [
+        check(&flag).env("AUDIT_REASON", "lost with the disk"),
+        check(&flag).args(["--config", &reason]),
+        check(&["--reason", "lost with the disk"]).env("AUDIT_ACCEPT_LOST", "t:0:5-9,t:1:0-3"),
+        check(&["--config", &losses]).env("AUDIT_REASON", "lost with the disk"),
+    ] {
+        assert_eq!(checked.run().await?.success()?, "ok\n");
+    }
+    problems(&check(&["--config", &losses]).run().await?, &["--reason (AUDIT_REASON)"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_value_has_its_origin_and_no_secret_is_shown() -> Result<()> {
     let directory = tempfile::tempdir()?;

@@ -18,8 +18,8 @@ pub(super) struct Options {
     #[arg(value_name = "TOPIC:PARTITION:OFFSET")]
     place: Place,
 
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    /// Form of the result
+    #[arg(long, env = "AUDIT_FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
     #[command(flatten)]

@@ -7,8 +7,8 @@ use audit_runtime::exit::ExitCode;
 use audit_runtime::format::{Format, one_line, print};
 
 use super::executions;
-use super::limit::Limit;
 use super::session::SessionOptions;
+use crate::commands::limit::Limit;
 
 const BY_REMEDIATION: &str = "WHERE a.remediation_id = $1 ORDER BY a.created_at, a.id LIMIT $2";
 
@@ -20,11 +20,11 @@ pub(super) struct Options {
     id: String,
 
     /// At most so many executions, or all
-    #[arg(long, default_value = "100", value_name = "N|all")]
+    #[arg(long, env = "AUDIT_LIMIT", default_value = "100", value_name = "N|all")]
     limit: Limit,
 
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    /// Form of the result
+    #[arg(long, env = "AUDIT_FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
     #[command(flatten)]

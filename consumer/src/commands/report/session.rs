@@ -14,7 +14,7 @@ use crate::database::{self, DatabaseOptions, describe};
 #[derive(Debug, clap::Args)]
 pub(super) struct SessionOptions {
     /// How long the database may work on the answer; 0s for as long as it takes
-    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = audit_runtime::duration::parse)]
+    #[arg(long, env = "AUDIT_TIMEOUT", default_value = "5m", value_name = "DURATION", value_parser = audit_runtime::duration::parse)]
     timeout: Duration,
 
     #[command(flatten)]

@@ -6,9 +6,9 @@ use audit_runtime::exit::ExitCode;
 use audit_runtime::format::{Format, one_line, print};
 use chrono::{SubsecRound, Utc};
 
-use super::limit::Limit;
 use super::session::SessionOptions;
 use super::window::WindowOptions;
+use crate::commands::limit::Limit;
 
 /// Options of each summary. Two defaults differ between them: see [`super::Report`].
 #[derive(Debug, clap::Args)]
@@ -17,15 +17,15 @@ pub(super) struct Options {
     window: WindowOptions,
 
     /// Only executions of the workflow of this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "AUDIT_WORKFLOW", value_name = "NAME")]
     workflow: Option<String>,
 
     /// At most so many rows, or all
-    #[arg(long, default_value = "all", value_name = "N|all")]
+    #[arg(long, env = "AUDIT_LIMIT", default_value = "all", value_name = "N|all")]
     limit: Limit,
 
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    /// Form of the result
+    #[arg(long, env = "AUDIT_FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
     #[command(flatten)]

@@ -12,11 +12,11 @@ use postgres_types::Timestamp;
 #[derive(Debug, clap::Args)]
 pub(super) struct WindowOptions {
     /// Created then or later: a time (RFC 3339), a date (its begin in UTC), or a duration ago
-    #[arg(long, default_value = "7d", value_name = "TIME|DATE|DURATION")]
+    #[arg(long, env = "AUDIT_SINCE", default_value = "7d", value_name = "TIME|DATE|DURATION")]
     since: Moment,
 
     /// Created before then, written likewise; without it there is no end
-    #[arg(long, value_name = "TIME|DATE|DURATION")]
+    #[arg(long, env = "AUDIT_UNTIL", value_name = "TIME|DATE|DURATION")]
     until: Option<Moment>,
 }
 

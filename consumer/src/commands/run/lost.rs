@@ -40,15 +40,17 @@ impl std::str::FromStr for LostOffsets {
 /// The ranges with the reason that the ledger will hold.
 ///
 /// # Errors
-/// A range of another topic than the one that is read, or an empty reason.
+/// A range of another topic than the one that is read, or no reason.
 pub(super) fn accepted(
     ranges: &[LostOffsets],
     reason: Option<&str>,
     topic: &str,
 ) -> anyhow::Result<Arc<[AcceptedLoss]>> {
-    let Some(reason) = reason.map(str::trim) else { return Ok(Arc::new([])) };
-    if reason.is_empty() {
-        bail!(UsageError("--reason must say why the offsets are given up".into()));
+    let reason = reason.unwrap_or_default().trim();
+    if !ranges.is_empty() && reason.is_empty() {
+        bail!(UsageError(
+            "--accept-lost needs --reason (AUDIT_REASON) with it, to say why the offsets are given up".into()
+        ));
     }
     let accept = |lost: &LostOffsets| {
         if lost.topic != topic {
@@ -88,6 +90,14 @@ mod tests {
         let ranges = ["t:0:1-2".parse().unwrap()];
         assert!(accepted(&ranges, Some("why"), "t").is_ok());
         assert!(accepted(&ranges, Some("why"), "u").is_err());
-        assert!(accepted(&ranges, Some(" "), "t").is_err());
+    }
+
+    #[test]
+    fn losses_need_a_reason_and_a_reason_needs_no_losses() {
+        let ranges = ["t:0:1-2".parse().unwrap()];
+        for reason in [None, Some(" ")] {
+            assert!(accepted(&ranges, reason, "t").is_err(), "{reason:?}");
+        }
+        assert!(accepted(&[], Some("why"), "t").unwrap().is_empty());
     }
 }

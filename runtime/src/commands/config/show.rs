@@ -8,7 +8,7 @@ use crate::format::{self, Format, Rows};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How to print; stands before the command
+    /// Form of the result; stands before the command
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 

@@ -26,6 +26,28 @@ async fn a_broken_configuration_is_no_hindrance() -> Result<()> {
     Ok(())
 }
 
+/// `AUDIT_` and the long name, so that who knows one of flag, variable and key knows all three.
+#[tokio::test]
+async fn every_option_has_the_variable_of_its_name() -> Result<()> {
+    for name in BINARIES {
+        let reference = binary(name, "config reference").run().await?.success()?;
+        let options: Vec<_> = reference.lines().filter(|line| line.starts_with("| `--")).collect();
+        assert!(options.len() > 20, "{name}: {reference}");
+        for row in options {
+            let mut quoted = row.split('`').skip(1).step_by(2);
+            let flag = quoted.next().context("a flag")?;
+            let long = flag.trim_start_matches("--").split(' ').next().context("a long name")?;
+            let expected = match long {
+                // It holds several.
+                "kafka-property" => "AUDIT_KAFKA_PROPERTIES".to_owned(),
+                long => format!("AUDIT_{}", long.replace('-', "_").to_uppercase()),
+            };
+            assert_eq!(quoted.next(), Some(&*expected), "{name}: {row}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() -> Result<()> {
     for args in [&["config", "show"][..], &["completions", "zsh"], &["man"]] {

@@ -119,3 +119,14 @@ async fn may_not(client: &Client, statements: &[String]) {
         refused(statement, client.batch_execute(statement).await);
     }
 }
+
+/// Who the pipeline connects as must be told who may migrate instead.
+async fn may_not_migrate(pipeline: &Pipeline<'_>, user: &str) -> Result<()> {
+    let migrate = pipeline.command("migrate").run().await?;
+    let refusal = format!(
+        "error: the database user {user} may not migrate: it lacks CREATE on schema public; use a member of \
+         audit_migrator (docs/database-roles.md)\n"
+    );
+    assert_eq!((migrate.code, migrate.stderr), (Some(1), refusal));
+    Ok(())
+}

@@ -51,6 +51,6 @@ async fn run(topic: &str, args: &[&str]) -> Result<Output> {
 }
 
 fn differing(table: &str) -> Vec<&str> {
-    let lines = table.lines().filter(|line| line.contains("DIFFERS"));
+    let lines = table.lines().filter(|line| line.ends_with(" no"));
     lines.filter_map(|line| line.split_whitespace().next()).collect()
 }

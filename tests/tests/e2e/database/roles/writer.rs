@@ -9,7 +9,7 @@ use audit_tests::{
 };
 use chrono::Utc;
 
-use super::{READER, WRITERS, may_not, pipeline, relations, server, session, url};
+use super::{READER, WRITERS, may_not, may_not_migrate, pipeline, relations, server, session, url};
 use crate::database::{PATIENCE, mixture, poison, retried};
 
 const SEED: u64 = 0x0A0D_1022;
@@ -183,20 +183,7 @@ async fn the_writer_can_do_nothing_beyond() -> Result<()> {
     let idle = postgres.connect(&pipeline.database).await?;
     may_not(&writer, &statements).await;
     drop(idle);
-    migrating_fails(&pipeline).await
-}
-
-async fn migrating_fails(pipeline: &Pipeline<'_>) -> Result<()> {
-    let migrate = pipeline.command("migrate").run().await?;
-    assert_eq!(
-        (migrate.code, migrate.stderr.as_str()),
-        (
-            Some(1),
-            "error: the database user consumer_a may not migrate: it lacks CREATE on schema public; use a member of \
-             audit_migrator (docs/database-roles.md)\n"
-        )
-    );
-    Ok(())
+    may_not_migrate(&pipeline, WRITERS[0]).await
 }
 
 /// The two functions that run as the owner do what they are for and nothing else, whatever they are given.

@@ -1,4 +1,4 @@
-//! How many rows a report may have.
+//! How many rows a result may have.
 
 use std::fmt;
 use std::str::FromStr;
