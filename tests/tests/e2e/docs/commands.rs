@@ -59,18 +59,18 @@ fn words<'a>(binary: &str, code: &'a str) -> Option<Vec<&'a str>> {
 }
 
 fn check(commands: &Commands, words: &[&str]) -> Result<(), String> {
-    let named =
-        words.iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
-    let named: Vec<&str> = named.take_while(|word| !word.starts_with('-')).copied().collect();
-    let known = (0..=named.len()).rev().map(|end| named[..end].join(" "));
-    let begins = |name: &String| commands.keys().any(|command| command.starts_with(name.as_str()));
-    let command = known.into_iter().find(|name| commands.contains_key(name) || begins(name));
-    let command = command.unwrap_or_default();
-    if command.is_empty() && !named.is_empty() && named != ["help"] {
+    let is_name = |word: &&&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let named: Vec<&str> = words.iter().take_while(is_name).copied().collect();
+    // What follows a command's name are its arguments; a group such as `config` has none.
+    let names = (0..=named.len()).rev().map(|end| named[..end].join(" "));
+    let command = names.into_iter().find(|name| commands.contains_key(name)).unwrap_or_default();
+    let group = format!("{} ", named.join(" "));
+    let is_group = commands.keys().any(|command| command.starts_with(&group));
+    if command.is_empty() && !named.is_empty() && !is_group {
         return Err("no such command".to_owned());
     }
     // `config show` and `config check` are about another command, with its flags.
-    let of_any = command.starts_with("config") || command.is_empty();
+    let of_any = command.starts_with("config ") || command.is_empty();
     let flags = commands.iter().filter(|(name, _)| of_any || name.is_empty() || **name == command);
     let flags: BTreeSet<&str> =
         flags.flat_map(|(_, flags)| flags.iter().map(String::as_str)).collect();
