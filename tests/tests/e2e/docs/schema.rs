@@ -35,9 +35,9 @@ async fn tables_views_functions_and_indexes() -> Result<()> {
     migrate.env("AUDIT_DATABASE_URL", url).run().await?.success()?;
     let client = postgres.connect(&database).await?;
     let page = page()?;
-    same(columns(&page)?, names(&client, COLUMNS).await?);
-    same(first_cells(&page, "function"), names(&client, FUNCTIONS).await?);
-    same(first_cells(&page, "index"), names(&client, INDEXES).await?);
+    same(&columns(&page)?, &names(&client, COLUMNS).await?);
+    same(&first_cells(&page, "function"), &names(&client, FUNCTIONS).await?);
+    same(&first_cells(&page, "index"), &names(&client, INDEXES).await?);
     Ok(())
 }
 
@@ -52,7 +52,7 @@ fn fields_of_the_event() -> Result<()> {
     ] {
         let properties = properties.as_object().context(heading)?;
         let rows = page.rows("field").filter(|row| row.heading == heading);
-        same(rows.flat_map(listed).collect(), properties.keys().cloned().collect());
+        same(&rows.flat_map(listed).collect(), &properties.keys().cloned().collect());
     }
     Ok(())
 }
@@ -61,9 +61,9 @@ fn fields_of_the_event() -> Result<()> {
 fn migrations_and_codes() -> Result<()> {
     let page = page()?;
     let migrations = MIGRATIONS.iter().map(|(name, _)| (*name).to_owned());
-    same(first_cells(&page, "migration"), migrations.collect());
+    same(&first_cells(&page, "migration"), &migrations.collect());
     let codes = Code::ALL.iter().map(|code| code.as_str().to_owned());
-    same(first_cells(&page, "code"), codes.collect());
+    same(&first_cells(&page, "code"), &codes.collect());
     Ok(())
 }
 
@@ -105,9 +105,9 @@ async fn names(client: &Client, sql: &str) -> Result<BTreeSet<String>> {
 }
 
 #[track_caller]
-fn same(page: BTreeSet<String>, there: BTreeSet<String>) {
-    let missing: Vec<_> = there.difference(&page).collect();
-    let invented: Vec<_> = page.difference(&there).collect();
+fn same(page: &BTreeSet<String>, there: &BTreeSet<String>) {
+    let missing: Vec<_> = there.difference(page).collect();
+    let invented: Vec<_> = page.difference(there).collect();
     assert!(
         missing.is_empty() && invented.is_empty(),
         "docs/schema.md lacks {missing:#?} and has {invented:#?}"
