@@ -81,12 +81,14 @@ impl<T, const N: usize> Files<T, N> {
 
     /// Whether their content is of use.
     pub(super) fn check(&self) -> Result<(), UsageError> {
-        self.load(self.read()).map(drop).map_err(unusable)
+        Ok(self.load(self.read()).map(drop)?)
     }
 }
 
-fn unusable(error: FileError) -> UsageError {
-    UsageError(format!("cannot use {error}"))
+impl From<FileError> for UsageError {
+    fn from(error: FileError) -> Self {
+        Self(format!("cannot use {error}"))
+    }
 }
 
 /// Looks after files for as long as their content is in use.
@@ -117,7 +119,7 @@ impl Reloader {
     ) -> anyhow::Result<watch::Receiver<Arc<T>>> {
         let contents = files.read();
         let seen = mark(&contents);
-        let loaded = files.load(contents).map_err(unusable)?;
+        let loaded = files.load(contents).map_err(UsageError::from)?;
         let (current, receiver) = watch::channel(Arc::new(loaded));
         for outcome in ["loaded", "refused"] {
             self.reloads.with_label_values(&[files.name, outcome]);

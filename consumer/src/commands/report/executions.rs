@@ -80,7 +80,7 @@ pub(super) fn pages(executions: &Rows) -> anyhow::Result<String> {
         }
         pages.push(page);
     }
-    Ok(pages.join("\n\n"))
+    Ok(pages.join("\n"))
 }
 
 /// An array of objects as rows. `duration`, in nanoseconds, becomes milliseconds.

@@ -2,9 +2,12 @@
 
 use anyhow::{Result, ensure};
 use audit_tests::{
+    certificates::Authority,
     gateway::{Gateway, PATH, acknowledged},
     generator::{Generator, IdKind},
-    http, shared,
+    http,
+    mount::Mount,
+    shared,
 };
 use chrono::Utc;
 use futures_util::future::try_join;
@@ -27,7 +30,8 @@ async fn every_metric_of_the_gateway_moves() -> Result<()> {
     let service = &gateway.service;
     let mut seen = Seen::default();
     let start = service.metrics().await?;
-    let codes = ["201", "400", "405", "408", "413", "415", "429", "500", "503"];
+    let codes =
+        ["201", "207", "400", "401", "403", "405", "408", "413", "415", "429", "500", "503"];
     begin_at_zero(&start, REQUESTS, "code", &codes)?;
     begin_at_zero(&start, REQUESTS, "route", &["_other"])?;
     let outcomes =
@@ -64,8 +68,26 @@ async fn every_metric_of_the_gateway_moves() -> Result<()> {
     becomes(service, "kubernaut_audit_publish_queue_records", &[], 0.0).await?;
     reaches(service, "kubernaut_audit_trace_spans_total", &[("outcome", "failed")], 1.0).await?;
     seen.scrape(service).await?;
+    seen.scrape(&guarded().await?.service).await?;
     seen.are_documented(&["Both services", "Gateway"]);
     Ok(())
+}
+
+/// One that has all that a gateway can have; nothing is published by it.
+async fn guarded() -> Result<Gateway> {
+    let pair = Authority::new()?.server(&["localhost"])?;
+    let tokens = "payments tok-payments-6f1c0e9b2d7a4c5f";
+    let mount =
+        Mount::new(&[("cert", &pair.cert_pem), ("key", &pair.key_pem), ("tokens", tokens)])?;
+    let path = |name| mount.path(name).display().to_string();
+    Gateway::start_with("127.0.0.1:1", "nowhere", |gateway| {
+        gateway
+            .env("AUDIT_TLS_CERT", path("cert"))
+            .env("AUDIT_TLS_KEY", path("key"))
+            .env("AUDIT_AUTH", "token-file")
+            .env("AUDIT_TOKEN_FILE", path("tokens"))
+    })
+    .await
 }
 
 #[tokio::test]
