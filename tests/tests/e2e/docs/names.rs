@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::page::{Page, root};
 
-/// Where the code is.
-const FOLDERS: [&str; 5] = ["schema/", "runtime/", "producer/", "consumer/", "tests/"];
+/// What a path begins with.
+const FOLDERS: [&str; 6] = ["schema/", "runtime/", "producer/", "consumer/", "tests/", "docs/"];
 
 #[test]
 fn variables_and_metrics_have_their_page() -> Result<()> {
