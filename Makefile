@@ -33,7 +33,7 @@ fmt: ## Format the code
 
 docs: ## Bring docs/configuration.md up to date with the options of both binaries
 	cargo build --workspace --bins
-	UPDATE_DOCS=1 cargo test --package audit-tests --test e2e -- docs::
+	UPDATE_DOCS=1 cargo test --package audit-tests --test e2e -- docs::configuration
 
 clean: ## Remove what was built; keeps the Apache Kafka that setup has fetched
 	cargo clean

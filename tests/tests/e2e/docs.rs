@@ -1,19 +1,31 @@
-//! Pages that are made from the binaries say what the binaries do.
+//! What the pages say is so: what is made from the binaries, and what people have written.
+
+mod commands;
+mod links;
+mod names;
+mod page;
+mod schema;
 
 use std::{env, fs};
 
 use anyhow::{Context, Result};
 use audit_tests::binary::Binary;
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+use self::page::root;
+
+/// The options of a binary's commands, as Markdown.
+async fn reference(binary: &str) -> Result<String> {
+    Binary::new(binary).args(["config", "reference"]).run().await?.success()
+}
 
 /// `make docs` sets `UPDATE_DOCS`, and the page is written instead.
 #[tokio::test]
 async fn configuration() -> Result<()> {
-    let page = fs::read_to_string(PAGE)?;
+    let path = root().join("docs/configuration.md");
+    let page = fs::read_to_string(&path)?;
     let mut expected = page.clone();
     for binary in ["audit-producer", "audit-consumer"] {
-        let reference = Binary::new(binary).args(["config", "reference"]).run().await?.success()?;
+        let reference = reference(binary).await?;
         let begin = format!("<!-- begin: {binary} config reference -->\n");
         let end = format!("<!-- end: {binary} config reference -->\n");
         let (before, rest) = expected.split_once(&begin).with_context(|| begin.clone())?;
@@ -21,7 +33,7 @@ async fn configuration() -> Result<()> {
         expected = format!("{before}{begin}{reference}{end}{after}");
     }
     if env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(PAGE, expected)?;
+        fs::write(path, expected)?;
     } else {
         assert!(page == expected, "docs/configuration.md is out of date: run `make docs`");
     }
