@@ -1,0 +1,170 @@
+//! What can be said of the file without running it.
+
+use anyhow::{Context, Result};
+use audit_tests::binary::Binary;
+use serde_json::Value;
+
+use super::{
+    file::{File, Service, repository, text},
+    secrets::Secrets,
+};
+
+/// Compose replaces `$..` by what the caller's environment has: nothing here depends on that.
+#[test]
+fn nothing_comes_from_the_callers_environment() -> Result<()> {
+    assert!(!text()?.contains('$'));
+    Ok(())
+}
+
+#[test]
+fn the_services_are_those_that_are_documented() -> Result<()> {
+    let file = File::read()?;
+    let services: Vec<&String> = file.services.keys().collect();
+    assert_eq!(services, ["consumer", "gateway", "kafka", "migrate", "postgres", "topic"]);
+    let ours: Vec<&String> = file.ours().map(|(name, _)| name).collect();
+    assert_eq!(ours, ["consumer", "gateway", "migrate", "topic"]);
+    for (name, service) in &file.services {
+        // What is not waited for to end is watched, started again, and given time to end.
+        let lasting = !file.is_one_shot(name);
+        assert_eq!(service.has_health_check(), lasting, "{name}");
+        assert_eq!(service.restart.as_deref(), lasting.then_some("unless-stopped"), "{name}");
+        assert_eq!(service.stop_grace_period.is_some(), lasting, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn images_are_pinned_and_ours_has_the_version_of_the_binaries() -> Result<()> {
+    for (name, service) in &File::read()?.services {
+        let (_, tag) = service.image.split_once(':').context("an image without a tag")?;
+        let numbers = tag.split('-').next().unwrap_or_default();
+        let pinned = numbers.split('.').all(|number| number.parse::<u32>().is_ok());
+        assert!(pinned && numbers.contains('.'), "{name}: {}", service.image);
+        if service.is_ours() {
+            assert_eq!(tag, env!("CARGO_PKG_VERSION"), "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn ports_are_published_to_this_machine_alone() -> Result<()> {
+    for (name, service) in &File::read()?.services {
+        for (address, host, _) in service.ports() {
+            assert_eq!(address, "127.0.0.1", "{name}: {host}");
+        }
+    }
+    Ok(())
+}
+
+/// Every secret is made, every one that is made is used, and none stands in the file.
+#[tokio::test]
+async fn secrets_are_made_used_and_not_in_the_file() -> Result<()> {
+    let (file, text) = (File::read()?, text()?);
+    let made = Secrets::make().await?;
+    let mut expected: Vec<_> =
+        file.secrets.values().map(|secret| made.path(&normal(&secret.file))).collect();
+    expected.sort();
+    assert_eq!(made.read()?.into_keys().collect::<Vec<_>>(), expected);
+    for (path, secret) in made.read()? {
+        assert!(!text.contains(secret.trim()), "{}", path.display());
+    }
+    for name in file.secrets.keys() {
+        let used = file.services.values().any(|service| service.secrets.contains(name));
+        assert!(used, "{name} is not used");
+    }
+    for (name, service) in &file.services {
+        for (variable, value) in &service.environment {
+            let is_secret = ["PASSWORD", "DATABASE_URL", "SECRET", "TOKEN"]
+                .iter()
+                .any(|word| variable.contains(word));
+            assert!(!is_secret || value.starts_with("/run/secrets/"), "{name}: {variable}");
+        }
+    }
+    Ok(())
+}
+
+/// Paths are written with `./`, which is how Compose tells them from the names of volumes.
+fn normal(path: &std::path::Path) -> std::path::PathBuf {
+    path.strip_prefix(".").unwrap_or(path).to_owned()
+}
+
+#[test]
+fn every_mounted_file_is_in_the_repository() -> Result<()> {
+    let mut count = 0;
+    for (name, service) in &File::read()?.services {
+        for (source, _) in service.mounts().filter(|(source, _)| source.starts_with('.')) {
+            assert!(repository().join(source).is_file(), "{name}: {source}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 2);
+    Ok(())
+}
+
+/// The image has a file for every program the services call.
+#[test]
+fn the_image_has_the_programs() -> Result<()> {
+    let dockerfile = std::fs::read_to_string(repository().join("deploy/Dockerfile"))?;
+    let (_, runtime) = dockerfile.rsplit_once("\nFROM ").context("no stage")?;
+    let copied = runtime.lines().find(|line| line.starts_with("COPY ")).context("no COPY")?;
+    assert!(copied.ends_with(" /usr/local/bin/"), "{copied}");
+    for (name, service) in File::read()?.ours() {
+        let mut programs = vec![service.command()?.0];
+        if service.has_health_check() {
+            programs.push(service.health_command()?.0);
+        }
+        for program in programs {
+            assert!(copied.contains(&format!("/{program} ")), "{name}: {program}");
+        }
+    }
+    Ok(())
+}
+
+/// Each binary takes every variable of its service, and listens at the ports that are published.
+#[tokio::test]
+async fn the_binaries_know_the_variables_and_ports() -> Result<()> {
+    let (file, secrets) = (File::read()?, Secrets::make().await?);
+    for (name, service) in file.ours() {
+        let configured = async |verb: &[&str]| {
+            let (program, args) = service.command()?;
+            let mut binary = Binary::new(program).args([&["config"], verb].concat()).args(args);
+            for (variable, value) in &service.environment {
+                binary = binary.env(variable, in_the_repository(value, &file, &secrets));
+            }
+            binary.run().await?.success()
+        };
+        assert_eq!(configured(&["check"]).await?, "ok\n", "{name}");
+        let options: Vec<Value> =
+            serde_json::from_str(&configured(&["show", "--format", "json"]).await?)?;
+        for variable in service.environment.keys() {
+            let known = options.iter().any(|option| names(&option["origin"], variable));
+            assert!(known, "{name}: {variable} is the origin of no option");
+        }
+        listens(name, service, &options);
+    }
+    Ok(())
+}
+
+fn names(origin: &Value, variable: &str) -> bool {
+    origin.as_str().is_some_and(|origin| origin.contains(variable))
+}
+
+fn listens(name: &str, service: &Service, options: &[Value]) {
+    for (_, _, container) in service.ports() {
+        let listening = options.iter().any(|option| {
+            let is_address = matches!(option["option"].as_str(), Some("listen" | "admin-listen"));
+            is_address && option["value"] == format!("0.0.0.0:{container}")
+        });
+        assert!(listening, "{name} does not listen at {container}");
+    }
+}
+
+/// Where a secret is that the container would see under this path.
+fn in_the_repository(value: &str, file: &File, secrets: &Secrets) -> String {
+    let secret = value.strip_prefix("/run/secrets/").and_then(|name| file.secrets.get(name));
+    match secret {
+        Some(secret) => secrets.path(&secret.file).display().to_string(),
+        None => value.to_owned(),
+    }
+}

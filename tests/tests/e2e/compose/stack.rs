@@ -1,0 +1,224 @@
+//! The services as local processes. All that is not as in the file is where things are: see [`Places`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use audit_tests::{
+    binary::Binary, eventually, kafka::KafkaCluster, os::free_port, postgres::PostgresServer,
+    service::Service as Running,
+};
+
+use super::{
+    file::{Condition, File, Service, repository},
+    places::Places,
+    secrets::Secrets,
+};
+
+/// How long a service may take to be well.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+pub(super) struct Stack {
+    pub(super) file: File,
+    secrets: Secrets,
+    places: Places,
+    kafka_for_host: String,
+    kafka: Option<KafkaCluster>,
+    postgres: PostgresServer,
+    /// Where the gateway's events are published to.
+    pub(super) gateway: SocketAddr,
+    /// The containers of each lasting service.
+    pub(super) running: BTreeMap<String, Vec<Running>>,
+}
+
+impl Stack {
+    /// Starts all services, each as soon as what it depends on lets it.
+    ///
+    /// # Errors
+    /// A service does not start, or a condition never holds.
+    pub(super) async fn up() -> Result<Self> {
+        let secrets = Secrets::make().await?;
+        // The server is there before its service is "started", which sets it up; until then it knows no user of the file.
+        let postgres = PostgresServer::start_new(&[]).await?;
+        let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (internal, host, controller) = (free_port(), free_port(), free_port());
+        let data = secrets.path(Path::new("kafka-data"));
+        let places = Places::default()
+            .with("kafka:9092", local(internal).to_string())
+            .with("kafka:9093", local(controller).to_string())
+            .with("localhost:29092", local(host).to_string())
+            .with(":9092", format!(":{internal}"))
+            .with(":9093", format!(":{controller}"))
+            .with(":29092", format!(":{host}"))
+            .with("postgres:5432", postgres.address().to_string())
+            .with("/var/lib/kafka/data", data.display().to_string());
+        let mut stack = Self {
+            file: File::read()?,
+            secrets,
+            places,
+            kafka_for_host: local(host).to_string(),
+            kafka: None,
+            postgres,
+            gateway: local(free_port()),
+            running: BTreeMap::new(),
+        };
+        stack.start_all().await?;
+        Ok(stack)
+    }
+
+    async fn start_all(&mut self) -> Result<()> {
+        // Ours come first: nothing but a condition of the file holds them back until the servers are there.
+        let mut waiting: Vec<String> = self.file.services.keys().cloned().collect();
+        waiting.sort_by_key(|name| !self.file.services[name].is_ours());
+        let mut started = BTreeSet::new();
+        while !waiting.is_empty() {
+            let next = waiting.iter().position(|name| {
+                self.file.services[name].depends_on.keys().all(|other| started.contains(other))
+            });
+            let name = waiting.remove(next.context("services wait for each other")?);
+            let service = self.file.services[&name].clone();
+            for (other, dependency) in &service.depends_on {
+                match dependency.condition {
+                    Condition::ServiceHealthy => self.becomes_healthy(other).await?,
+                    // It was run to its end when it was started.
+                    Condition::ServiceCompletedSuccessfully => {}
+                }
+            }
+            self.start(&name, &service).await.with_context(|| format!("start {name}"))?;
+            started.insert(name);
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self, name: &str, service: &Service) -> Result<()> {
+        if service.image.starts_with("apache/kafka:") {
+            let variables = self.environment(name, service)?;
+            let kafka = KafkaCluster::start_as_image(&variables, &self.kafka_for_host).await?;
+            self.kafka = Some(kafka);
+        } else if service.image.starts_with("postgres:") {
+            self.set_up_postgres(name, service).await?;
+        } else if self.file.is_one_shot(name) {
+            self.binary(name, service, service.command()?)?.run().await?.success()?;
+        } else {
+            for replica in 0..service.replicas() {
+                let container = format!("{name}-{replica}");
+                let mut binary = self.binary(&container, service, service.command()?)?;
+                if service.ports().next().is_some() {
+                    binary = binary.env("AUDIT_LISTEN", self.gateway.to_string());
+                }
+                self.running.entry(name.to_owned()).or_default().push(binary.start()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the image does on its first start: the database, then the files in the order of their names.
+    async fn set_up_postgres(&self, name: &str, service: &Service) -> Result<()> {
+        let variables = self.environment(name, service)?;
+        let password = fs::read_to_string(&variables["POSTGRES_PASSWORD_FILE"])?;
+        let (password, database) = (password.trim_end(), &variables["POSTGRES_DB"]);
+        let superuser = self.postgres.connect("postgres").await?;
+        let create = format!("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'");
+        superuser.batch_execute(&create).await?;
+        self.postgres.create_database(database).await?;
+
+        let mut files: Vec<_> = service
+            .mounts()
+            .filter_map(|(file, target)| {
+                Some((target.strip_prefix("/docker-entrypoint-initdb.d/")?, file))
+            })
+            .collect();
+        files.sort_unstable();
+        let mut env = vec![("PGPASSWORD", password)];
+        env.extend(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        for (target, file) in files {
+            ensure!(target.ends_with(".sql"), "{target}: only SQL is run here");
+            let file = repository().join(file).display().to_string();
+            let arguments = ["-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--no-password"];
+            let arguments = [
+                &arguments[..],
+                &["--username", "postgres", "--dbname", database, "--file", &file],
+            ];
+            self.postgres.client("psql", &arguments.concat(), &env).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the health checks of a service.
+    ///
+    /// # Errors
+    /// They fail for too long.
+    pub(super) async fn becomes_healthy(&self, name: &str) -> Result<()> {
+        let containers = self.running.get(name).map_or(1, Vec::len);
+        for index in 0..containers {
+            eventually(DEADLINE, &format!("{name} to be healthy"), async || {
+                self.health(name, index).await
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the health check of one of a service's containers.
+    ///
+    /// # Errors
+    /// It says that it is not well.
+    pub(super) async fn health(&self, name: &str, index: usize) -> Result<()> {
+        let service = &self.file.services[name];
+        let (program, args) = service.health_command()?;
+        let arguments: Vec<String> =
+            args.iter().map(|argument| self.places.apply(argument)).collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        if let Some(script) = program.strip_prefix("/opt/kafka/bin/") {
+            return self.kafka()?.script(script, &arguments).await;
+        }
+        if let Some(container) = self.running.get(name).and_then(|all| all.get(index)) {
+            let binary = self.binary(&format!("{name}-{index}"), service, (program, args))?;
+            let admin = container.admin().to_string();
+            binary.env("AUDIT_ADMIN_LISTEN", admin).run().await?.success()?;
+            return Ok(());
+        }
+        self.postgres.client(program, &arguments, &[]).await
+    }
+
+    fn binary(
+        &self,
+        container: &str,
+        service: &Service,
+        (program, args): (&str, &[String]),
+    ) -> Result<Binary> {
+        let mut binary = Binary::new(program).args(args);
+        for (variable, value) in self.environment(container, service)? {
+            binary = binary.env(&variable, value);
+        }
+        Ok(binary)
+    }
+
+    /// The variables of a container, whose secrets are those of its service and no other.
+    fn environment(&self, container: &str, service: &Service) -> Result<BTreeMap<String, String>> {
+        let mut secrets = Vec::new();
+        for name in &service.secrets {
+            let Some(secret) = self.file.secrets.get(name) else { bail!("no secret {name}") };
+            secrets.push((name.as_str(), secret.file.as_path()));
+        }
+        let mounted = self.secrets.mount(container, &secrets, &self.places)?;
+        let places = self.places.clone().with("/run/secrets", mounted.display().to_string());
+        let variables = service.environment.iter();
+        Ok(variables.map(|(name, value)| (name.clone(), places.apply(value))).collect())
+    }
+
+    /// The broker, seen from the host.
+    pub(super) fn kafka(&self) -> Result<&KafkaCluster> {
+        self.kafka.as_ref().context("Kafka is not started")
+    }
+
+    /// The database server, with a superuser of the harness's.
+    pub(super) fn postgres(&self) -> &PostgresServer {
+        &self.postgres
+    }
+}
