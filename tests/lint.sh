@@ -17,7 +17,7 @@ else
 fi
 
 if command -v shellcheck >/dev/null 2>&1; then
-  shellcheck tests/*.sh .ci/run
+  shellcheck tests/*.sh tests/deploy/*.sh deploy/compose/*.sh .ci/run
   shellcheck --shell=sh tests/src/os/reaper.sh
 else
   say "SKIPPED: shell scripts, as shellcheck is not installed"
@@ -31,3 +31,5 @@ if [ -d "$asyncapi" ] && command -v node >/dev/null 2>&1; then
 else
   say "SKIPPED: docs/asyncapi.json, as the AsyncAPI parser is not installed: run \`make setup\`"
 fi
+
+tests/deploy/check.sh

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// The directory of the file, which its relative paths start from.
 pub(super) fn repository() -> PathBuf {
@@ -18,6 +18,7 @@ pub(super) fn text() -> Result<String> {
 pub(super) struct File {
     pub(super) services: BTreeMap<String, Service>,
     pub(super) secrets: BTreeMap<String, Secret>,
+    pub(super) volumes: BTreeMap<String, IgnoredAny>,
 }
 
 impl File {

@@ -1,5 +1,7 @@
 //! What can be said of the file without running it.
 
+use std::{collections::BTreeSet, fs};
+
 use anyhow::{Context, Result};
 use audit_tests::binary::Binary;
 use serde_json::Value;
@@ -8,6 +10,9 @@ use super::{
     file::{File, Service, repository, text},
     secrets::Secrets,
 };
+
+/// Where containers see their secrets.
+const MOUNTED: &str = "/run/secrets/";
 
 /// Compose replaces `$..` by what the caller's environment has: nothing here depends on that.
 #[test]
@@ -57,55 +62,76 @@ fn ports_are_published_to_this_machine_alone() -> Result<()> {
     Ok(())
 }
 
-/// Every secret is made, every one that is made is used, and none stands in the file.
+/// The script makes what the file names, and a service names what it is given.
 #[tokio::test]
-async fn secrets_are_made_used_and_not_in_the_file() -> Result<()> {
-    let (file, text) = (File::read()?, text()?);
+async fn every_secret_is_made_and_used() -> Result<()> {
+    let file = File::read()?;
     let made = Secrets::make().await?;
-    let mut expected: Vec<_> =
-        file.secrets.values().map(|secret| made.path(&normal(&secret.file))).collect();
-    expected.sort();
-    assert_eq!(made.read()?.into_keys().collect::<Vec<_>>(), expected);
-    for (path, secret) in made.read()? {
-        assert!(!text.contains(secret.trim()), "{}", path.display());
-    }
-    for name in file.secrets.keys() {
-        let used = file.services.values().any(|service| service.secrets.contains(name));
-        assert!(used, "{name} is not used");
-    }
+    let named: BTreeSet<_> = file.secrets.values().map(|secret| made.path(&secret.file)).collect();
+    assert_eq!(made.read()?.into_keys().collect::<BTreeSet<_>>(), named);
+    let mut used = BTreeSet::new();
     for (name, service) in &file.services {
+        let read = service.environment.values();
+        let read: BTreeSet<&str> = read.filter_map(|value| value.strip_prefix(MOUNTED)).collect();
+        let given: BTreeSet<&str> = service.secrets.iter().map(String::as_str).collect();
+        assert_eq!(read, given, "{name}");
+        used.extend(given);
+    }
+    assert_eq!(used, file.secrets.keys().map(String::as_str).collect());
+    Ok(())
+}
+
+#[test]
+fn no_secret_stands_in_the_file() -> Result<()> {
+    assert!(!text()?.lines().any(|line| line.contains("://") && line.contains('@')), "user@host");
+    for (name, service) in &File::read()?.services {
         for (variable, value) in &service.environment {
-            let is_secret = ["PASSWORD", "DATABASE_URL", "SECRET", "TOKEN"]
+            let secret = ["PASSWORD", "DATABASE_URL", "SECRET", "TOKEN", "PROPERTIES"]
                 .iter()
                 .any(|word| variable.contains(word));
-            assert!(!is_secret || value.starts_with("/run/secrets/"), "{name}: {variable}");
+            assert!(!secret || value.starts_with(MOUNTED), "{name}: {variable}");
         }
     }
     Ok(())
 }
 
-/// Paths are written with `./`, which is how Compose tells them from the names of volumes.
-fn normal(path: &std::path::Path) -> std::path::PathBuf {
-    path.strip_prefix(".").unwrap_or(path).to_owned()
-}
-
+/// What is mounted is a file of the repository, or a volume that outlives the container.
 #[test]
-fn every_mounted_file_is_in_the_repository() -> Result<()> {
-    let mut count = 0;
-    for (name, service) in &File::read()?.services {
-        for (source, _) in service.mounts().filter(|(source, _)| source.starts_with('.')) {
-            assert!(repository().join(source).is_file(), "{name}: {source}");
-            count += 1;
+fn what_is_mounted_is_there() -> Result<()> {
+    let file = File::read()?;
+    let mut files = 0;
+    for (name, service) in &file.services {
+        for (source, _) in service.mounts() {
+            if source.starts_with('.') {
+                assert!(repository().join(source).is_file(), "{name}: {source}");
+                files += 1;
+            } else {
+                assert!(file.volumes.contains_key(source), "{name}: {source}");
+            }
         }
     }
-    assert_eq!(count, 2);
+    assert_eq!((files, file.volumes.len()), (2, 2));
+    Ok(())
+}
+
+/// What is on the developer's disk, secrets included, reaches the build only if the list names it.
+#[test]
+fn the_build_sees_no_more_than_the_crates() -> Result<()> {
+    let ignored = fs::read_to_string(repository().join("deploy/Dockerfile.dockerignore"))?;
+    let mut rules = ignored.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(rules.next(), Some("*"));
+    let wanted = ["Cargo.", "schema", "runtime", "producer", "consumer", "tests/"];
+    for rule in rules {
+        let path = rule.strip_prefix('!').with_context(|| format!("{rule} hides a file"))?;
+        assert!(wanted.iter().any(|prefix| path.starts_with(prefix)), "{rule}");
+    }
     Ok(())
 }
 
 /// The image has a file for every program the services call.
 #[test]
 fn the_image_has_the_programs() -> Result<()> {
-    let dockerfile = std::fs::read_to_string(repository().join("deploy/Dockerfile"))?;
+    let dockerfile = fs::read_to_string(repository().join("deploy/Dockerfile"))?;
     let (_, runtime) = dockerfile.rsplit_once("\nFROM ").context("no stage")?;
     let copied = runtime.lines().find(|line| line.starts_with("COPY ")).context("no COPY")?;
     assert!(copied.ends_with(" /usr/local/bin/"), "{copied}");
@@ -162,7 +188,7 @@ fn listens(name: &str, service: &Service, options: &[Value]) {
 
 /// Where a secret is that the container would see under this path.
 fn in_the_repository(value: &str, file: &File, secrets: &Secrets) -> String {
-    let secret = value.strip_prefix("/run/secrets/").and_then(|name| file.secrets.get(name));
+    let secret = value.strip_prefix(MOUNTED).and_then(|name| file.secrets.get(name));
     match secret {
         Some(secret) => secrets.path(&secret.file).display().to_string(),
         None => value.to_owned(),
