@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use serde::{Deserialize, de::IgnoredAny};
 
 /// The directory of the file, which its relative paths start from.
@@ -71,17 +71,11 @@ impl Service {
         self.deploy.as_ref().map_or(1, |deploy| deploy.replicas)
     }
 
-    /// The program and its arguments.
-    pub(super) fn command(&self) -> Result<(&str, &[String])> {
-        let (program, args) = self.command.split_first().context("a service without a command")?;
-        Ok((program, args))
-    }
-
-    /// The program and the arguments that say whether it is well.
-    pub(super) fn health_command(&self) -> Result<(&str, &[String])> {
+    /// What says whether it is well.
+    pub(super) fn health_command(&self) -> Result<&[String]> {
         match self.healthcheck.as_ref().map(|check| check.test.as_slice()) {
-            Some([kind, program, args @ ..]) if kind == "CMD" => Ok((program, args)),
-            other => anyhow::bail!("not the command of a health check: {other:?}"),
+            Some([kind, command @ ..]) if kind == "CMD" => Ok(command),
+            other => bail!("not the command of a health check: {other:?}"),
         }
     }
 

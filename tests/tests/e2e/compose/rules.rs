@@ -34,6 +34,10 @@ fn the_services_are_those_that_are_documented() -> Result<()> {
         assert_eq!(service.has_health_check(), lasting, "{name}");
         assert_eq!(service.restart.as_deref(), lasting.then_some("unless-stopped"), "{name}");
         assert_eq!(service.stop_grace_period.is_some(), lasting, "{name}");
+        if lasting && service.is_ours() {
+            // What docs/deployment.md says that they need.
+            assert_eq!(service.stop_grace_period.as_deref(), Some("30s"), "{name}");
+        }
     }
     Ok(())
 }
@@ -54,11 +58,18 @@ fn images_are_pinned_and_ours_has_the_version_of_the_binaries() -> Result<()> {
 
 #[test]
 fn ports_are_published_to_this_machine_alone() -> Result<()> {
-    for (name, service) in &File::read()?.services {
+    let file = File::read()?;
+    for (name, service) in &file.services {
         for (address, host, _) in service.ports() {
             assert_eq!(address, "127.0.0.1", "{name}: {host}");
         }
     }
+    // Kafka tells its clients where to go on.
+    let kafka = &file.services["kafka"];
+    let (_, host, container) = kafka.ports().next().context("no port")?;
+    let advertised = &kafka.environment["KAFKA_ADVERTISED_LISTENERS"];
+    assert!(advertised.ends_with(&format!(",HOST://localhost:{host}")), "{advertised}");
+    assert!(kafka.environment["KAFKA_LISTENERS"].contains(&format!(",HOST://:{container},")));
     Ok(())
 }
 
@@ -136,11 +147,11 @@ fn the_image_has_the_programs() -> Result<()> {
     let copied = runtime.lines().find(|line| line.starts_with("COPY ")).context("no COPY")?;
     assert!(copied.ends_with(" /usr/local/bin/"), "{copied}");
     for (name, service) in File::read()?.ours() {
-        let mut programs = vec![service.command()?.0];
+        let mut commands = vec![service.command.as_slice()];
         if service.has_health_check() {
-            programs.push(service.health_command()?.0);
+            commands.push(service.health_command()?);
         }
-        for program in programs {
+        for program in commands.iter().map(|command| &command[0]) {
             assert!(copied.contains(&format!("/{program} ")), "{name}: {program}");
         }
     }
@@ -153,7 +164,7 @@ async fn the_binaries_know_the_variables_and_ports() -> Result<()> {
     let (file, secrets) = (File::read()?, Secrets::make().await?);
     for (name, service) in file.ours() {
         let configured = async |verb: &[&str]| {
-            let (program, args) = service.command()?;
+            let (program, args) = service.command.split_first().context("no command")?;
             let mut binary = Binary::new(program).args([&["config"], verb].concat()).args(args);
             for (variable, value) in &service.environment {
                 binary = binary.env(variable, in_the_repository(value, &file, &secrets));

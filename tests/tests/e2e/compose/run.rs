@@ -30,6 +30,7 @@ async fn the_services_work_together() -> Result<()> {
         database_url: stack.postgres().url("audit"),
         group: "kubernaut-audit".into(),
     };
+    broker_knows_its_variables(&stack).await?;
     assert_eq!(pipeline.servers.kafka.partitions(TOPIC).await?, 12);
     let consumers: Vec<_> = stack.running["consumer"].iter().collect();
     assert_eq!(consumers.len(), 2);
@@ -40,7 +41,20 @@ async fn the_services_work_together() -> Result<()> {
     assert_eq!(acknowledged(&answer)?.topic, TOPIC);
     assert_eq!(pipeline.verify().await?.ids, 1);
     least_rights(&pipeline).await?;
+    let doctor = ["audit-consumer", "doctor"].map(ToOwned::to_owned);
+    stack.exec("consumer", 0, &doctor).await?;
     ends_in_time(&stack).await
+}
+
+/// Kafka would say nothing of a setting that is misspelt.
+async fn broker_knows_its_variables(stack: &Stack) -> Result<()> {
+    let settings = stack.kafka()?.broker_settings().await?;
+    let variables = stack.file.services["kafka"].environment.keys();
+    for variable in variables.filter_map(|variable| variable.strip_prefix("KAFKA_")) {
+        let setting = variable.to_lowercase().replace('_', ".");
+        assert!(settings.contains_key(&setting), "{setting}");
+    }
+    Ok(())
 }
 
 /// What `migrate` made is nobody's who logs in, and the consumers are one user.

@@ -21,19 +21,20 @@ use super::{
 };
 
 /// How long a service may take to be well.
-const DEADLINE: Duration = Duration::from_secs(90);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) struct Stack {
     pub(super) file: File,
-    secrets: Secrets,
     places: Places,
-    kafka_for_host: String,
-    kafka: Option<KafkaCluster>,
-    postgres: PostgresServer,
     /// Where the gateway's events are published to.
     pub(super) gateway: SocketAddr,
+    kafka_for_host: String,
     /// The containers of each lasting service.
     pub(super) running: BTreeMap<String, Vec<Running>>,
+    kafka: Option<KafkaCluster>,
+    postgres: PostgresServer,
+    /// Removed after all has ended, Kafka's data with them: fields are dropped in this order.
+    secrets: Secrets,
 }
 
 impl Stack {
@@ -43,7 +44,7 @@ impl Stack {
     /// A service does not start, or a condition never holds.
     pub(super) async fn up() -> Result<Self> {
         let secrets = Secrets::make().await?;
-        // The server is there before its service is "started", which sets it up; until then it knows no user of the file.
+        // It is there before its service is, as its port is not ours to choose; the service is what sets it up.
         let postgres = PostgresServer::start_new(&[]).await?;
         let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (internal, host, controller) = (free_port(), free_port(), free_port());
@@ -52,20 +53,20 @@ impl Stack {
             .with("kafka:9092", local(internal).to_string())
             .with("kafka:9093", local(controller).to_string())
             .with("localhost:29092", local(host).to_string())
-            .with(":9092", format!(":{internal}"))
-            .with(":9093", format!(":{controller}"))
-            .with(":29092", format!(":{host}"))
+            .with("://:9092", format!("://:{internal}"))
+            .with("://:9093", format!("://:{controller}"))
+            .with("://:29092", format!("://:{host}"))
             .with("postgres:5432", postgres.address().to_string())
             .with("/var/lib/kafka/data", data.display().to_string());
         let mut stack = Self {
             file: File::read()?,
-            secrets,
             places,
+            gateway: local(free_port()),
             kafka_for_host: local(host).to_string(),
+            running: BTreeMap::new(),
             kafka: None,
             postgres,
-            gateway: local(free_port()),
-            running: BTreeMap::new(),
+            secrets,
         };
         stack.start_all().await?;
         Ok(stack)
@@ -103,11 +104,11 @@ impl Stack {
         } else if service.image.starts_with("postgres:") {
             self.set_up_postgres(name, service).await?;
         } else if self.file.is_one_shot(name) {
-            self.binary(name, service, service.command()?)?.run().await?.success()?;
+            self.binary(name, service, &service.command)?.run().await?.success()?;
         } else {
             for replica in 0..service.replicas() {
                 let container = format!("{name}-{replica}");
-                let mut binary = self.binary(&container, service, service.command()?)?;
+                let mut binary = self.binary(&container, service, &service.command)?;
                 if service.ports().next().is_some() {
                     binary = binary.env("AUDIT_LISTEN", self.gateway.to_string());
                 }
@@ -152,14 +153,21 @@ impl Stack {
     /// Waits for the health checks of a service.
     ///
     /// # Errors
-    /// They fail for too long.
+    /// They fail for too long, or it has ended.
     pub(super) async fn becomes_healthy(&self, name: &str) -> Result<()> {
         let containers = self.running.get(name).map_or(1, Vec::len);
         for index in 0..containers {
-            eventually(DEADLINE, &format!("{name} to be healthy"), async || {
-                self.health(name, index).await
-            })
-            .await?;
+            let what = format!("{name} to be healthy");
+            let health = eventually(DEADLINE, &what, async || {
+                let container = self.container(name, index);
+                let has_ended = container.map(Running::status).transpose()?.flatten().is_some();
+                match self.health(name, index).await {
+                    // It will not become so any more.
+                    Err(error) if has_ended => Ok(Err(error)),
+                    health => health.map(Ok),
+                }
+            });
+            health.await??;
         }
         Ok(())
     }
@@ -170,28 +178,42 @@ impl Stack {
     /// It says that it is not well.
     pub(super) async fn health(&self, name: &str, index: usize) -> Result<()> {
         let service = &self.file.services[name];
-        let (program, args) = service.health_command()?;
-        let arguments: Vec<String> =
-            args.iter().map(|argument| self.places.apply(argument)).collect();
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        if let Some(script) = program.strip_prefix("/opt/kafka/bin/") {
-            return self.kafka()?.script(script, &arguments).await;
+        let command = service.health_command()?;
+        if service.is_ours() {
+            return self.exec(name, index, command).await.map(drop);
         }
-        if let Some(container) = self.running.get(name).and_then(|all| all.get(index)) {
-            let binary = self.binary(&format!("{name}-{index}"), service, (program, args))?;
-            let admin = container.admin().to_string();
-            binary.env("AUDIT_ADMIN_LISTEN", admin).run().await?.success()?;
-            return Ok(());
+        let here: Vec<String> = command.iter().map(|word| self.places.apply(word)).collect();
+        let here: Vec<&str> = here.iter().map(String::as_str).collect();
+        let (program, args) = here.split_first().context("an empty command")?;
+        match program.strip_prefix("/opt/kafka/bin/") {
+            Some(script) => self.kafka()?.script(script, args).await,
+            None => self.postgres.client(program, args, &[]).await,
         }
-        self.postgres.client(program, &arguments, &[]).await
     }
 
-    fn binary(
+    /// Runs a program in one of a service's containers to its end, and returns what it prints.
+    ///
+    /// # Errors
+    /// It exits with another code than 0.
+    pub(super) async fn exec(
         &self,
-        container: &str,
-        service: &Service,
-        (program, args): (&str, &[String]),
-    ) -> Result<Binary> {
+        name: &str,
+        index: usize,
+        command: &[String],
+    ) -> Result<String> {
+        let container = self.container(name, index).context("no such container")?;
+        let service = &self.file.services[name];
+        let binary = self.binary(&format!("{name}-{index}"), service, command)?;
+        binary.env("AUDIT_ADMIN_LISTEN", container.admin().to_string()).run().await?.success()
+    }
+
+    /// A container of one of our lasting services.
+    fn container(&self, name: &str, index: usize) -> Option<&Running> {
+        self.running.get(name)?.get(index)
+    }
+
+    fn binary(&self, container: &str, service: &Service, command: &[String]) -> Result<Binary> {
+        let (program, args) = command.split_first().context("an empty command")?;
         let mut binary = Binary::new(program).args(args);
         for (variable, value) in self.environment(container, service)? {
             binary = binary.env(&variable, value);
