@@ -30,7 +30,6 @@ async fn the_services_work_together() -> Result<()> {
         database_url: stack.postgres().url("audit"),
         group: "kubernaut-audit".into(),
     };
-    broker_knows_its_variables(&stack).await?;
     assert_eq!(pipeline.servers.kafka.partitions(TOPIC).await?, 12);
     let consumers: Vec<_> = stack.running["consumer"].iter().collect();
     assert_eq!(consumers.len(), 2);
@@ -44,17 +43,6 @@ async fn the_services_work_together() -> Result<()> {
     let doctor = ["audit-consumer", "doctor"].map(ToOwned::to_owned);
     stack.exec("consumer", 0, &doctor).await?;
     ends_in_time(&stack).await
-}
-
-/// Kafka would say nothing of a setting that is misspelt.
-async fn broker_knows_its_variables(stack: &Stack) -> Result<()> {
-    let settings = stack.kafka()?.broker_settings().await?;
-    let variables = stack.file.services["kafka"].environment.keys();
-    for variable in variables.filter_map(|variable| variable.strip_prefix("KAFKA_")) {
-        let setting = variable.to_lowercase().replace('_', ".");
-        assert!(settings.contains_key(&setting), "{setting}");
-    }
-    Ok(())
 }
 
 /// What `migrate` made is nobody's who logs in, and the consumers are one user.
@@ -83,6 +71,20 @@ async fn ends_in_time(stack: &Stack) -> Result<()> {
             let error = stack.health(name, index).await.expect_err("nobody is there to be well");
             assert!(error.to_string().contains("cannot ask"), "{name}: {error}");
         }
+    }
+    Ok(())
+}
+
+/// Kafka says nothing of a variable that is misspelt.
+#[tokio::test]
+async fn the_broker_knows_its_variables() -> Result<()> {
+    let mut stack = Stack::prepare().await?;
+    stack.start("kafka").await?;
+    let settings = stack.kafka()?.broker_settings().await?;
+    let variables = stack.file.services["kafka"].environment.keys();
+    for variable in variables.filter_map(|variable| variable.strip_prefix("KAFKA_")) {
+        let setting = variable.to_lowercase().replace('_', ".");
+        assert!(settings.contains_key(&setting), "{setting}");
     }
     Ok(())
 }

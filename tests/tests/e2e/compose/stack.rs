@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) struct Stack {
     pub(super) file: File,
     places: Places,
-    /// Where the gateway's events are published to.
+    /// Where the gateway takes events: what stands for the port it publishes.
     pub(super) gateway: SocketAddr,
     kafka_for_host: String,
     /// The containers of each lasting service.
@@ -43,6 +43,16 @@ impl Stack {
     /// # Errors
     /// A service does not start, or a condition never holds.
     pub(super) async fn up() -> Result<Self> {
+        let mut stack = Self::prepare().await?;
+        stack.start_all().await?;
+        Ok(stack)
+    }
+
+    /// Makes the secrets and gives everything a place; starts no service.
+    ///
+    /// # Errors
+    /// The file or the script is wrong.
+    pub(super) async fn prepare() -> Result<Self> {
         let secrets = Secrets::make().await?;
         // It is there before its service is, as its port is not ours to choose; the service is what sets it up.
         let postgres = PostgresServer::start_new(&[]).await?;
@@ -58,7 +68,7 @@ impl Stack {
             .with("://:29092", format!("://:{host}"))
             .with("postgres:5432", postgres.address().to_string())
             .with("/var/lib/kafka/data", data.display().to_string());
-        let mut stack = Self {
+        Ok(Self {
             file: File::read()?,
             places,
             gateway: local(free_port()),
@@ -67,9 +77,7 @@ impl Stack {
             kafka: None,
             postgres,
             secrets,
-        };
-        stack.start_all().await?;
-        Ok(stack)
+        })
     }
 
     async fn start_all(&mut self) -> Result<()> {
@@ -82,21 +90,25 @@ impl Stack {
                 self.file.services[name].depends_on.keys().all(|other| started.contains(other))
             });
             let name = waiting.remove(next.context("services wait for each other")?);
-            let service = self.file.services[&name].clone();
-            for (other, dependency) in &service.depends_on {
+            for (other, dependency) in &self.file.services[&name].depends_on {
                 match dependency.condition {
                     Condition::ServiceHealthy => self.becomes_healthy(other).await?,
                     // It was run to its end when it was started.
                     Condition::ServiceCompletedSuccessfully => {}
                 }
             }
-            self.start(&name, &service).await.with_context(|| format!("start {name}"))?;
+            self.start(&name).await.with_context(|| format!("start {name}"))?;
             started.insert(name);
         }
         Ok(())
     }
 
-    async fn start(&mut self, name: &str, service: &Service) -> Result<()> {
+    /// Starts a service, and waits for nothing but the end of one that is to end.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn start(&mut self, name: &str) -> Result<()> {
+        let service = &self.file.services[name];
         if service.image.starts_with("apache/kafka:") {
             let variables = self.environment(name, service)?;
             let kafka = KafkaCluster::start_as_image(&variables, &self.kafka_for_host).await?;
