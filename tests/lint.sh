@@ -28,3 +28,5 @@ if [ -d "$asyncapi" ] && have node; then
 else
   say "SKIPPED: docs/asyncapi.json, as the AsyncAPI parser is not installed: run \`make setup\`"
 fi
+
+tests/deploy/check.sh

@@ -44,6 +44,7 @@ chmod 755 "$programs"
 tar -xJf "$postgres"/postgres-linux-*.txz -C "$programs"
 
 say "Apache Kafka $kafka_version, $("$programs/bin/postgres" --version) without lz4"
-# Kafka's new group protocol came with 4.0; that its lack is noticed has a test which stays in.
+# Kafka's new group protocol came with 4.0; that its lack is noticed has a test which stays in. The broker of
+# docker-compose.yml is newer, too.
 KAFKA_DIR=$kafka POSTGRES_BIN=$programs/bin \
-  cargo test --package audit-tests --test e2e -- --skip by_the_new_protocol "$@"
+  cargo test --package audit-tests --test e2e -- --skip by_the_new_protocol --skip the_broker_knows_its_variables "$@"

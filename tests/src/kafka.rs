@@ -1,6 +1,7 @@
 //! A real Apache Kafka of one or three nodes.
 
 mod admin;
+mod image;
 mod install;
 mod node;
 mod reader;
@@ -83,14 +84,19 @@ impl KafkaCluster {
             let status = format.wait(NODE_DEADLINE).await?;
             ensure!(status.success(), "formatting failed, {status}: {}", format.log_tail(20));
         }
-        for node in &nodes {
-            node.start()?;
-        }
         let bootstrap = ports
             .iter()
             .map(|(broker, _)| format!("127.0.0.1:{broker}"))
             .collect::<Vec<_>>()
             .join(",");
+        Self::start_nodes(nodes, bootstrap, directory).await
+    }
+
+    /// Starts nodes whose storage is formatted.
+    async fn start_nodes(nodes: Vec<Node>, bootstrap: String, directory: TempDir) -> Result<Self> {
+        for node in &nodes {
+            node.start()?;
+        }
         let cluster = Self { nodes, bootstrap, _directory: directory };
         cluster.all_nodes_present().await?;
         Ok(cluster)

@@ -1,6 +1,7 @@
 //! A real PostgreSQL server with a data directory of its own.
 
 mod backup;
+mod client;
 mod disk;
 mod install;
 mod settings;

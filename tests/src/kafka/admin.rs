@@ -140,6 +140,18 @@ impl KafkaCluster {
         Ok(own.filter_map(|entry| Some((entry.name, entry.value?))).collect())
     }
 
+    /// The settings of node 1 by name, defaults included; one that Kafka does not know is not among them.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn broker_settings(&self) -> Result<HashMap<String, String>> {
+        let broker = ResourceSpecifier::Broker(1);
+        let mut found = self.admin()?.describe_configs([&broker], &options()).await?;
+        let settings = found.pop().context("no answer")??.entries.into_iter();
+        // The broker has no type for what it does not know, and shows it as it shows a secret: without a value.
+        Ok(settings.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
     /// Deletes the records of a partition before offset `before`: its new start.
     ///
     /// # Errors

@@ -33,17 +33,28 @@ impl Node {
         parent: &Path,
         setup: &Setup,
     ) -> Result<Self> {
-        let directory = parent.join(format!("node-{id}"));
-        fs::create_dir(&directory)?;
-        let settings = directory.join("server.properties");
-        let listeners: Vec<_> =
+        let mut node = Self::without_settings(id, parent)?;
+        node.listeners =
             setup.listeners.iter().map(|(name, _)| (name.clone(), free_port())).collect();
-        let mut text = properties(id, ports, &listeners, &directory);
+        let mut text = properties(id, ports, &node.listeners, &node.directory);
         for (name, value) in setup.properties() {
             writeln!(text, "{name}={value}").expect("writing to a String cannot fail");
         }
-        fs::write(&settings, text)?;
-        Ok(Self { id, directory, settings, listeners, process: Mutex::new(None) })
+        fs::write(&node.settings, text)?;
+        Ok(node)
+    }
+
+    /// A node whose settings somebody else writes, to the file `server.properties` of its directory.
+    pub(super) fn without_settings(id: usize, parent: &Path) -> Result<Self> {
+        let directory = parent.join(format!("node-{id}"));
+        fs::create_dir(&directory)?;
+        let settings = directory.join("server.properties");
+        Ok(Self { id, directory, settings, listeners: Vec::new(), process: Mutex::new(None) })
+    }
+
+    /// Where its settings and logs are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Prepares the storage directory; the process ends when that is done.
@@ -103,6 +114,11 @@ impl Node {
     }
 
     fn java(&self, name: &str, args: &[&str]) -> Result<Process> {
+        Process::spawn(self.java_launch(name, args)?)
+    }
+
+    /// How to start one of Kafka's programs.
+    pub(super) fn java_launch(&self, name: &str, args: &[&str]) -> Result<Launch> {
         let mut launch = Launch::new(install::java(), &self.directory, name);
         let class_path = format!("{}/*", install::jars()?.display());
         // A short life on a small machine: a small heap, the collector without threads of its own,
@@ -113,7 +129,7 @@ impl Node {
                 .chain(args)
                 .map(ToString::to_string)
                 .collect();
-        Process::spawn(launch)
+        Ok(launch)
     }
 }
 

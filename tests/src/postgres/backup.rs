@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::{PostgresServer, SERVER_DEADLINE};
-use crate::os::{Launch, Process};
+use super::PostgresServer;
 
 /// A database as it was at one moment. It lives as long as the server it came from.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl PostgresServer {
         }
         let file = self.directory.path().join(format!("{database}-{}.dump", fastrand::u64(..)));
         let target = format!("--file={}", file.display());
-        self.run("pg_dump", &["--format=custom", &target, &self.url(database)]).await?;
+        self.client("pg_dump", &["--format=custom", &target, &self.url(database)], &[]).await?;
         Ok(Dump::File(file))
     }
 
@@ -46,8 +45,8 @@ impl PostgresServer {
             Dump::File(file) => {
                 client.batch_execute(&format!("CREATE DATABASE \"{unfinished}\"")).await?;
                 let target = format!("--dbname={}", self.url(&unfinished));
-                self.run("pg_restore", &["--exit-on-error", &target, &file.display().to_string()])
-                    .await?;
+                let file = file.display().to_string();
+                self.client("pg_restore", &["--exit-on-error", &target, &file], &[]).await?;
             }
             Dump::Copy(copy) => self.copy_database(copy, &unfinished).await?,
         }
@@ -66,15 +65,6 @@ impl PostgresServer {
         client.execute(end, &[&from]).await?;
         client.batch_execute(&format!("CREATE DATABASE \"{to}\" TEMPLATE \"{from}\"")).await?;
         client.batch_execute(&accept(true)).await?;
-        Ok(())
-    }
-
-    async fn run(&self, program: &str, args: &[&str]) -> Result<()> {
-        let mut launch = Launch::new(self.install.program(program), self.directory.path(), program);
-        launch.args = args.iter().map(ToString::to_string).collect();
-        let process = Process::spawn(launch)?;
-        let status = process.wait(SERVER_DEADLINE).await?;
-        ensure!(status.success(), "{program} failed, {status}: {}", process.log_tail(20));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod cli;
+mod compose;
 mod config;
 mod database;
 mod docs;
