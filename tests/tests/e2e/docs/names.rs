@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::page::{Page, root};
 
 /// What a path begins with.
-const FOLDERS: [&str; 6] = ["schema/", "runtime/", "producer/", "consumer/", "tests/", "docs/"];
+const FOLDERS: [&str; 7] =
+    ["schema/", "runtime/", "producer/", "consumer/", "tests/", "deploy/", "docs/"];
 
 #[test]
 fn variables_and_metrics_have_their_page() -> Result<()> {
