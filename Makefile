@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo bench test test-other-versions lint fmt docs clean
 
+# End-to-end tests mostly wait, for servers that start and for faults to be noticed: more of them at once than cores.
+TEST_THREADS ?= 4
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -19,11 +22,11 @@ bench: setup ## Measure the consumer against raw COPY and other ways; ARGS=--qui
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins
 	cargo test --workspace --exclude audit-tests
-	cargo test --package audit-tests --lib --bins --tests
+	cargo test --package audit-tests --lib --bins --tests -- --test-threads=$(TEST_THREADS)
 
 test-other-versions: setup ## Run the end-to-end tests on Apache Kafka 3.9 and PostgreSQL 18 without lz4
 	cargo build --workspace --bins
-	tests/other-versions.sh
+	tests/other-versions.sh --test-threads=$(TEST_THREADS)
 
 lint: ## Check formatting, lints and, where cargo-deny is installed, dependencies
 	@tests/lint.sh

@@ -131,7 +131,10 @@ async fn a_terminal_shows_a_bar() -> Result<()> {
     let status = script.wait(std::time::Duration::from_secs(60)).await?;
     let screen = std::fs::read_to_string(&typescript)?;
     assert_eq!(status.code(), Some(3), "{screen}");
-    assert!(screen.contains("%, line 1, 0 lines/s, 0s left"), "{screen}");
+    // How far it is when it is drawn first depends on the machine.
+    let bar =
+        |line: &str| ["%, line ", " lines/s, ", " left"].iter().all(|part| line.contains(part));
+    assert!(screen.split(['\r', '\n']).any(bar), "{screen}");
     let (before, _) = screen.split_once("line 1001: ").context("line 1001 is not told")?;
     let torn = before.rsplit(['\r', '\n']).next().is_some_and(|line| line.contains(" left"));
     assert!(!torn, "{screen}");
