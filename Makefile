@@ -5,6 +5,9 @@
 # End-to-end tests mostly wait, for servers that start and for faults to be noticed: more of them at once than cores.
 TEST_THREADS ?= 4
 
+# What `make bench` measures.
+SUITE ?= write
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -15,9 +18,9 @@ demo: setup ## Publish 100,000 events, kill a consumer on the way, prove that al
 	cargo build --release --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/release/audit-demo"
 
-bench: setup ## Measure the consumer against raw COPY and other ways; ARGS=--quick for a try, ARGS=--help for more
+bench: setup ## Measure the consumer against raw COPY and other ways; SUITE=help lists more, ARGS=--quick is a try
 	cargo build --release --workspace --bins
-	@"$${CARGO_TARGET_DIR:-target}/release/audit-bench" $(ARGS)
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-bench" $(SUITE) $(ARGS)
 
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins

@@ -1,42 +1,47 @@
-//! `make bench`: the consumer beside the fastest way there is into the same table, beside the ways
-//! other sinks write, and beside reading the topic without writing at all.
+//! `make bench`: what the product costs beside the least that the same work could cost.
 //!
-//! ```text
-//!  settings ─► stage ─► events ─► rows ─► rounds: each variant in turn, under the meter ─► report
-//!              parts    topic     COPY     └─ variants/
-//!                       filled    bytes
-//! ```
-//!
-//! Only ratios within one run mean anything: the variants take turns, so that whatever else the
-//! machine does hits all of them.
+//! Only ratios within one run mean anything: what is compared takes turns, so that whatever else the
+//! machine does hits all of it.
 
 mod cpu;
 mod events;
+mod machine;
 mod meter;
 mod report;
 mod rows;
 mod settings;
 mod shape;
 mod stage;
+mod table;
 mod variants;
+mod write;
 
 use std::{
-    io::{Write, stderr, stdout},
+    io::{Write, stderr},
     process::ExitCode,
 };
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use self::{
-    report::{Machine, Report},
-    settings::Settings,
-    stage::Stage,
-};
+/// What the product costs beside the least that the same work could cost: tables of ratios.
+#[derive(Debug, Parser)]
+#[command(name = "audit-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+enum Suite {
+    /// The consumer beside raw COPY, other sinks' upserts and bare librdkafka
+    Write(settings::Settings),
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match bench(&Settings::parse()).await {
+    match bench(&Arguments::parse().suite).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody left to tell that it cannot be told.
@@ -46,28 +51,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn bench(settings: &Settings) -> Result<()> {
+async fn bench(suite: &Suite) -> Result<()> {
     ensure!(
         !cfg!(debug_assertions),
         "figures of a debug build mean nothing: `make bench` builds for release"
     );
-    let machine = Machine::now()?;
-    say("starting Apache Kafka and PostgreSQL on free ports, in temporary directories")?;
-    let stage = Stage::set(settings).await?;
-    say(&format!("publishing {} events", settings.events()))?;
-    let bytes = events::publish(&stage, settings).await?;
-    say("storing them once, compared with the topic record by record")?;
-    let rows = stage.rehearse().await?;
-
-    let mut report = Report::new(settings, machine, bytes, &stage.postgres_settings().await?);
-    for round in 0..settings.rounds() {
-        for variant in settings.in_round(round) {
-            let figures = variants::measure(variant, &stage, &rows).await?;
-            say(&format!("round {}, {}", round + 1, figures.line(variant)))?;
-            report.add(variant, round, figures);
-        }
+    match suite {
+        Suite::Write(settings) => write::bench(settings).await,
     }
-    Ok(writeln!(stdout(), "{report}")?)
 }
 
 /// What goes on, for whoever waits; the report alone goes to standard output.

@@ -1,10 +1,9 @@
 //! What can be asked of the benchmark.
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 
 /// The consumer beside raw COPY, other sinks' upserts and bare librdkafka: one table of ratios.
-#[derive(Debug, Parser)]
-#[command(name = "audit-bench")]
+#[derive(Debug, Args)]
 pub(crate) struct Settings {
     /// Events in the topic [default: 300000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10_000..=10_000_000))]
