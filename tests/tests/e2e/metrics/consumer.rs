@@ -91,7 +91,6 @@ async fn load(
         Ok(())
     };
     try_join(published, scrapes).await?;
-    // Kafka writes the markers, one for each partition, after it has answered the commit.
     let gaps = f64::from(PARTITIONS);
     reaches(consumer, RECORDS, &[("disposition", "gap")], gaps).await?;
     let ledger = pipeline.verify().await?.ledger;
