@@ -19,7 +19,7 @@ use crate::batch::Batch;
 use crate::claim::{ClaimId, Halt, HaltReason};
 use crate::partitions::Month;
 use crate::source::Command;
-use crate::store::{Counts, Failure, Written};
+use crate::store::{Counts, Failure, Outlook, Written};
 
 /// How long one attempt may take. The server ends its own statements after a minute; this is for a server that
 /// does not do even that.
@@ -30,11 +30,12 @@ pub(super) struct Writer {
     batches: mpsc::Receiver<Batch>,
     /// Claims that are worth nothing any more; their records are somebody else's to write.
     void: HashSet<ClaimId>,
+    outlook: Outlook,
 }
 
 impl Writer {
     pub(super) fn new(setup: Setup, batches: mpsc::Receiver<Batch>) -> Self {
-        Self { setup, batches, void: HashSet::new() }
+        Self { setup, batches, void: HashSet::new(), outlook: Outlook::default() }
     }
 
     pub(super) async fn run(mut self) {
@@ -81,7 +82,7 @@ impl Writer {
     }
 
     async fn attempt(
-        &self,
+        &mut self,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
     ) -> Result<Written, Failure> {
@@ -97,13 +98,13 @@ impl Writer {
 
     /// Writes the batch; if the database refuses it for what a row holds, without the rows that are to blame.
     async fn write_or_isolate(
-        &self,
+        &mut self,
         client: &mut Client,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
     ) -> Result<Written, Failure> {
         let store = &self.setup.store;
-        let refusal = match store.write(client, batch, attempted).await {
+        let refusal = match store.write(client, batch, attempted, &mut self.outlook).await {
             Err(Failure::Data(error)) => Failure::Data(error),
             result => return result,
         };
@@ -117,7 +118,7 @@ impl Writer {
             warn!("a record becomes a dead letter: {}", row.text);
             batch.reject(row.row, Code::DatabaseRejected, row.text);
         }
-        store.write(client, batch, attempted).await
+        store.write(client, batch, attempted, &mut self.outlook).await
     }
 
     async fn retry(&self, failure: &Failure, backoff: &mut Backoff) {
