@@ -94,8 +94,12 @@ impl<'a> New<'a> {
         let statement = transaction.prepare_cached(&sql).await?;
         let inserted = transaction.query(&statement, &[]).await.map_err(Failure::on_rows)?;
         let inserted: HashSet<Uuid> = inserted.iter().map(|row| row.get(0)).collect();
-        let raced: HashSet<usize> =
-            self.missing.iter().copied().filter(|at| !inserted.contains(&self.groups[*at].id)).collect();
+        let raced: HashSet<usize> = self
+            .missing
+            .iter()
+            .copied()
+            .filter(|at| !inserted.contains(&self.groups[*at].id))
+            .collect();
         self.copy_past(transaction, batch, &raced).await?;
         let mut raced: Vec<usize> = raced.into_iter().collect();
         raced.sort_unstable();
