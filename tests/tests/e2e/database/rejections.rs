@@ -2,7 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use audit_tests::{
-    eventually, generator::Generator, http, kafka::RawRecord, oracle::Expected, pipeline::Pipeline,
+    eventually,
+    generator::{Event, Generator},
+    http,
+    kafka::RawRecord,
+    oracle::Expected,
+    pipeline::Pipeline,
 };
 use chrono::Utc;
 use serde_json::Value;
@@ -67,6 +72,32 @@ async fn records_that_the_database_refuses_become_dead_letters_and_no_others() -
                WHERE error_code = 'database_rejected' AND resolution = 'stored'";
     let resolved: i64 = client.query_one(sql, &[]).await?.get(0);
     assert_eq!(resolved, refused);
+    pipeline.stop(&consumer).await
+}
+
+/// What the table would refuse now, but has, is a duplicate: only what is new is inserted.
+#[tokio::test]
+async fn what_is_stored_already_is_not_refused_when_it_is_read_again() -> Result<()> {
+    let mut pipeline = Pipeline::shared("refused_later", 2).await?;
+    let client = client(&pipeline).await?;
+    let mut generator = Generator::new(SEED + 3, Utc::now());
+    let events = generator.events(100).iter().map(Event::record).collect();
+    pipeline.servers.kafka.publish(&pipeline.topic, events).await?;
+    let consumer = pipeline.start_consumer().await?;
+    let first = pipeline.verify().await?;
+    pipeline.stop(&consumer).await?;
+
+    client.batch_execute(REFUSING).await?;
+    let name = "workflow_name = ANY ($1)";
+    let sql = format!("SELECT count(*) FROM workflow_execution_audit WHERE {name}");
+    let refused: i64 = client.query_one(&sql, &[&&REFUSED[..]]).await?.get(0);
+    assert!(refused > 0, "nothing would be refused");
+    pipeline.group.push_str("_again");
+    let consumer = pipeline.start_consumer().await?;
+    pipeline.oracle().settled(PATIENCE).await?;
+    let sql = "SELECT sum(duplicate)::bigint FROM audit_batch WHERE stream = $1";
+    let duplicates: i64 = client.query_one(sql, &[&pipeline.group]).await?.get(0);
+    assert_eq!(duplicates, first.ledger.stored);
     pipeline.stop(&consumer).await
 }
 
