@@ -1,7 +1,9 @@
 //! A lane: records of its partitions come in, committed transactions go out.
 //!
-//! Two tasks, so that the next batch is decoded while the database works on the one before.
+//! Three tasks, so that the database need not wait: the next batch is decoded while it works on this one, and the one
+//! before is counted and let go of.
 
+mod finish;
 mod gather;
 mod trace;
 mod write;
@@ -26,6 +28,8 @@ pub use self::trace::BatchTraces;
 
 /// Batches between gathering and writing: one ready while one is written.
 const READY: usize = 1;
+/// Batches between writing and finishing.
+const DONE: usize = 1;
 
 /// What every lane has in common.
 #[derive(Clone)]
@@ -66,6 +70,10 @@ pub fn start(setup: &Setup, tasks: &mut JoinSet<()>) -> mpsc::UnboundedSender<To
     let builder =
         BatchBuilder::new(Arc::clone(&setup.store.topic), setup.batch_size, setup.linger, series);
     tasks.spawn(gather::Gather::new(setup, builder, inbox, ready).run());
-    tasks.spawn(write::Writer::new(setup.clone(), batches).run());
+    let (finisher, done) = mpsc::channel(DONE);
+    tasks.spawn(write::Writer::new(setup.clone(), batches, finisher).run());
+    let (metrics, traces, budget) =
+        (setup.metrics.clone(), setup.traces.clone(), setup.budget.clone());
+    tasks.spawn(finish::Finisher { done, metrics, traces, budget }.run());
     sender
 }

@@ -4,22 +4,20 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use audit_schema::problem::Code;
-use audit_schema::version::Disposition;
-use chrono::Utc;
 use deadpool_postgres::{Client, Object};
-use prometheus::IntCounterVec;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use super::Setup;
+use super::finish::Done;
 use super::trace::End;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::claim::{ClaimId, Halt, HaltReason};
 use crate::partitions::Month;
 use crate::source::Command;
-use crate::store::{Counts, Failure, Written};
+use crate::store::{Failure, Outlook, Written};
 
 /// How long one attempt may take. The server ends its own statements after a minute; this is for a server that
 /// does not do even that.
@@ -28,22 +26,28 @@ const ANSWER: Duration = Duration::from_secs(150);
 pub(super) struct Writer {
     setup: Setup,
     batches: mpsc::Receiver<Batch>,
+    finisher: mpsc::Sender<Done>,
     /// Claims that are worth nothing any more; their records are somebody else's to write.
     void: HashSet<ClaimId>,
+    outlook: Outlook,
 }
 
 impl Writer {
-    pub(super) fn new(setup: Setup, batches: mpsc::Receiver<Batch>) -> Self {
-        Self { setup, batches, void: HashSet::new() }
+    pub(super) fn new(
+        setup: Setup,
+        batches: mpsc::Receiver<Batch>,
+        finisher: mpsc::Sender<Done>,
+    ) -> Self {
+        Self { setup, batches, finisher, void: HashSet::new(), outlook: Outlook::default() }
     }
 
     pub(super) async fn run(mut self) {
         let give_up = self.setup.give_up.clone();
         while let Some(batch) = self.batches.recv().await {
-            let bytes = batch.bytes;
             let records = batch.rows.len() + batch.dead_letters.len();
             tokio::select! {
-                () = self.write(batch) => self.setup.budget.give_back(bytes),
+                // The finisher ends after this task only.
+                done = self.write(batch) => drop(self.finisher.send(done).await),
                 () = give_up.cancelled() => {
                     warn!(records, "stopping before the batch was written: it is read again at the next start");
                     return;
@@ -53,26 +57,26 @@ impl Writer {
     }
 
     /// Writes what is still ours to write of the batch.
-    async fn write(&mut self, mut batch: Batch) {
+    async fn write(&mut self, mut batch: Batch) -> Done {
         let mut backoff = Backoff::default();
         let mut attempted = None;
         loop {
             batch.drop_claims(|claim| self.void.contains(&claim));
             if batch.spans.is_empty() {
-                return;
+                return Done { batch, written: None, retries: backoff.attempts };
             }
             self.setup.months.ensure(&months(&batch)).await;
             match self.attempt(&mut batch, &mut attempted).await {
                 Ok(written) => {
-                    self.committed(&batch, &written);
-                    return self.trace(&batch, &End::Committed(&written), backoff.attempts);
+                    self.committed(&batch);
+                    return Done { batch, written: Some(written), retries: backoff.attempts };
                 }
                 Err(Failure::Fenced(claims)) => {
-                    self.trace(&batch, &End::Refused("fenced"), backoff.attempts);
+                    self.trace(&batch, "fenced", backoff.attempts);
                     self.fenced(&batch, claims);
                 }
                 Err(failure @ (Failure::Ledger(_) | Failure::LedgerBroken)) => {
-                    self.trace(&batch, &End::Refused("ledger_refused"), backoff.attempts);
+                    self.trace(&batch, "ledger_refused", backoff.attempts);
                     self.halt(&batch, &failure);
                 }
                 Err(failure) => self.retry(&failure, &mut backoff).await,
@@ -81,7 +85,7 @@ impl Writer {
     }
 
     async fn attempt(
-        &self,
+        &mut self,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
     ) -> Result<Written, Failure> {
@@ -97,13 +101,13 @@ impl Writer {
 
     /// Writes the batch; if the database refuses it for what a row holds, without the rows that are to blame.
     async fn write_or_isolate(
-        &self,
+        &mut self,
         client: &mut Client,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
     ) -> Result<Written, Failure> {
         let store = &self.setup.store;
-        let refusal = match store.write(client, batch, attempted).await {
+        let refusal = match store.write(client, batch, attempted, &mut self.outlook).await {
             Err(Failure::Data(error)) => Failure::Data(error),
             result => return result,
         };
@@ -117,7 +121,7 @@ impl Writer {
             warn!("a record becomes a dead letter: {}", row.text);
             batch.reject(row.row, Code::DatabaseRejected, row.text);
         }
-        store.write(client, batch, attempted).await
+        store.write(client, batch, attempted, &mut self.outlook).await
     }
 
     async fn retry(&self, failure: &Failure, backoff: &mut Backoff) {
@@ -161,36 +165,16 @@ impl Writer {
         }
     }
 
-    fn committed(&self, batch: &Batch, written: &Written) {
+    fn committed(&self, batch: &Batch) {
         for span in &batch.spans {
             self.send(Command::Committed(span.partition, span.claim, span.last_offset + 1));
         }
         self.setup.health.set_condition("database", None);
-        let metrics = &self.setup.metrics;
-        metrics.batches.with_label_values(&["committed"]).inc();
-        for (disposition, count) in written.counts.named() {
-            add(&metrics.records, disposition, count);
-        }
-        let count = u32::try_from(batch.rows.len() + batch.dead_letters.len()).unwrap_or(u32::MAX);
-        metrics.batch_records.observe(f64::from(count));
-        // A record that is read again stores nothing.
-        let Counts { stored, superseding, late, dead_lettered, .. } = written.counts;
-        add(&metrics.events.operations, "success", stored + superseding + late);
-        add(&metrics.events.operations, "error", dead_lettered);
-        let now = Utc::now().timestamp_millis();
-        for (row, disposition) in batch.rows.iter().zip(&written.dispositions) {
-            let waited = u32::try_from((now - row.version.timestamp_ms).max(0)).unwrap_or(u32::MAX);
-            metrics.end_to_end_latency.observe(f64::from(waited) / 1e3);
-            if *disposition == Some(Disposition::Stored) {
-                row.observation.record();
-            }
-        }
-        debug!(records = count, partitions = batch.spans.len(), "committed");
     }
 
-    fn trace(&self, batch: &Batch, end: &End<'_>, retries: u32) {
+    fn trace(&self, batch: &Batch, refused: &'static str, retries: u32) {
         if let Some(traces) = &self.setup.traces {
-            traces.ended(batch, end, retries);
+            traces.ended(batch, &End::Refused(refused), retries);
         }
     }
 
@@ -198,10 +182,6 @@ impl Writer {
         // The source has gone only when the process is ending.
         let _ = self.setup.commands.send(command);
     }
-}
-
-fn add(counters: &IntCounterVec, label: &str, count: i64) {
-    counters.with_label_values(&[label]).inc_by(u64::try_from(count).unwrap_or(0));
 }
 
 fn months(batch: &Batch) -> BTreeSet<Month> {

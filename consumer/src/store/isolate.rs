@@ -3,6 +3,7 @@
 use deadpool_postgres::Transaction;
 
 use super::failure::Failure;
+use super::outlook::Outlook;
 use super::rows;
 use crate::batch::Batch;
 use crate::database::sqlstate;
@@ -26,7 +27,7 @@ pub(super) async fn refused_rows(
     let mut suspects: Vec<Vec<usize>> = vec![(0..batch.rows.len()).collect()];
     while let Some(chosen) = suspects.pop() {
         let mut savepoint = transaction.savepoint("suspects").await?;
-        let outcome = rows::write(&mut savepoint, batch, &chosen).await;
+        let outcome = rows::write(&mut savepoint, batch, &chosen, &mut Outlook::default()).await;
         savepoint.rollback().await?;
         match (outcome, &chosen[..]) {
             (Ok(_), _) => {}

@@ -9,6 +9,7 @@ mod ids;
 mod insert;
 mod isolate;
 mod known;
+mod outlook;
 mod rows;
 mod settle;
 mod staging;
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 
 pub use account::Counts;
 pub use failure::Failure;
+pub use outlook::Outlook;
 
 /// The first statements of every transaction.
 ///
@@ -59,7 +61,7 @@ impl Store {
     /// Writes the batch.
     ///
     /// `attempted` is what the last attempt did that came as far as its COMMIT, which may have succeeded without our
-    /// knowing: then the position in the database decides.
+    /// knowing: then the position in the database decides. `outlook` is the lane's own, from batch to batch.
     ///
     /// # Errors
     /// [`Failure`]; nothing of the batch is in the database then, unless only the answer to the COMMIT was lost.
@@ -68,6 +70,7 @@ impl Store {
         client: &mut Client,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
+        outlook: &mut Outlook,
     ) -> Result<Written, Failure> {
         let started = Instant::now();
         let mut transaction = client.transaction().await?;
@@ -78,7 +81,7 @@ impl Store {
             return Ok(std::mem::take(written));
         }
         let all: Vec<usize> = (0..batch.rows.len()).collect();
-        let dispositions = rows::write(&mut transaction, batch, &all).await?;
+        let dispositions = rows::write(&mut transaction, batch, &all, outlook).await?;
         let repeated = dead_letters::write(&transaction, self, batch).await?;
         dead_letters::resolve_stored(&transaction, self, batch).await?;
         let counts = account::count(batch, &dispositions, &repeated);

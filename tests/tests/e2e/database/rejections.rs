@@ -2,7 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use audit_tests::{
-    eventually, generator::Generator, http, kafka::RawRecord, oracle::Expected, pipeline::Pipeline,
+    eventually,
+    generator::{Event, Generator},
+    http,
+    kafka::RawRecord,
+    oracle::Expected,
+    pipeline::Pipeline,
 };
 use chrono::Utc;
 use serde_json::Value;
@@ -67,6 +72,30 @@ async fn records_that_the_database_refuses_become_dead_letters_and_no_others() -
                WHERE error_code = 'database_rejected' AND resolution = 'stored'";
     let resolved: i64 = client.query_one(sql, &[]).await?.get(0);
     assert_eq!(resolved, refused);
+    pipeline.stop(&consumer).await
+}
+
+/// What the table would refuse now, but has, is a duplicate: only what is new is inserted.
+#[tokio::test]
+async fn what_is_stored_already_is_not_refused_when_it_is_read_again() -> Result<()> {
+    let mut pipeline = Pipeline::shared("refused_later", 2).await?;
+    let client = client(&pipeline).await?;
+    let mut generator = Generator::new(SEED + 3, Utc::now());
+    let mut records: Vec<_> = generator.events(300).iter().map(Event::record).collect();
+    records.retain(|record| record.value.as_deref().is_some_and(names_refused));
+    ensure!(!records.is_empty(), "nothing would be refused");
+    pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
+    let consumer = pipeline.start_consumer().await?;
+    let first = pipeline.verify().await?;
+    pipeline.stop(&consumer).await?;
+
+    client.batch_execute(REFUSING).await?;
+    pipeline.group.push_str("_again");
+    let consumer = pipeline.start_consumer().await?;
+    pipeline.oracle().settled(PATIENCE).await?;
+    let sql = "SELECT sum(duplicate)::bigint FROM audit_batch WHERE stream = $1";
+    let duplicates: i64 = client.query_one(sql, &[&pipeline.group]).await?.get(0);
+    assert_eq!(duplicates, first.ledger.stored);
     pipeline.stop(&consumer).await
 }
 
@@ -170,9 +199,13 @@ fn is_refused(record: &RawRecord) -> bool {
         name != audit_schema::topic::HEADER_TYPE
             || value.as_deref() == Some(audit_schema::topic::CE_TYPE.as_bytes())
     });
-    let event: Option<Value> =
-        record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok());
-    let event = event.filter(|event| event["outcome"] != "exploded");
-    is_audit
-        && event.is_some_and(|event| REFUSED.iter().any(|name| event["workflow_name"] == *name))
+    is_audit && record.value.as_deref().is_some_and(names_refused)
+}
+
+/// Whether an event is of a workflow that the trigger refuses.
+fn names_refused(value: &[u8]) -> bool {
+    let event: Option<Value> = serde_json::from_slice(value).ok();
+    event.is_some_and(|event| {
+        event["outcome"] != "exploded" && REFUSED.iter().any(|name| event["workflow_name"] == *name)
+    })
 }
