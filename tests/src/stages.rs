@@ -14,17 +14,20 @@ pub use self::events::Size;
 /// Sends all events through a stage once; every pass does the same work.
 pub type Pass = Box<dyn FnMut()>;
 
+/// Makes events of a size ready for a stage.
+type Prepare = fn(Size) -> Result<Pass>;
+
 /// One stage with events of one size.
 pub struct Stage {
     name: &'static str,
     size: Size,
-    prepare: fn(Size) -> Result<Pass>,
+    prepare: Prepare,
 }
 
 impl Stage {
     /// All stages in the order of an event's way, each with the sizes that make a difference to it.
     pub fn all() -> impl Iterator<Item = Self> {
-        let stages: [(_, fn(Size) -> Result<Pass>, &[Size]); 9] = [
+        let stages: [(_, Prepare, &[Size]); 9] = [
             ("record from JSON", producer::record_from_json, &Size::ALL),
             ("record from event", producer::record_from_event, &[Size::Usual]),
             ("chunk", consumer::chunk, &Size::ALL),

@@ -13,9 +13,13 @@ pub(crate) struct Comparison(Vec<Line>);
 struct Line {
     stage: String,
     figure: &'static str,
+    decimals: usize,
     recorded: Option<f64>,
     now: Option<f64>,
 }
+
+/// Picks one of a stage's figures.
+type Figure = fn(&Figures) -> f64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -44,19 +48,21 @@ impl Comparison {
 }
 
 fn lines(recorded: Option<&Figures>, now: Option<&Figures>) -> Vec<Line> {
-    let figures: [(_, fn(&Figures) -> f64); 3] = [
-        ("instructions", |figures| float(figures.instructions)),
-        ("in SHA-256", |figures| float(figures.sha256)),
-        ("allocations", |figures| figures.allocations),
+    let figures: [(_, _, Figure); 3] = [
+        ("instructions", 0, |figures| float(figures.instructions)),
+        ("in SHA-256", 0, |figures| float(figures.sha256)),
+        ("allocations", 3, |figures| figures.allocations),
     ];
     let stage = recorded.or(now).map(|figures| figures.name.clone()).unwrap_or_default();
-    let line = |(figure, of): (&'static str, fn(&Figures) -> f64)| Line {
-        stage: stage.clone(),
-        figure,
-        recorded: recorded.map(of),
-        now: now.map(of),
-    };
-    figures.map(line).into()
+    figures
+        .map(|(figure, decimals, of)| Line {
+            stage: stage.clone(),
+            figure,
+            decimals,
+            recorded: recorded.map(of),
+            now: now.map(of),
+        })
+        .into()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -86,12 +92,13 @@ impl Line {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [stage, figure] = ["STAGE", "PER EVENT"];
-        let [recorded, now, change] = ["RECORDED", "NOW", "CHANGE"];
+        let [recorded, now, change] = ["RECORDED", "NOW", "CHANGE, %"];
         writeln!(f, "{stage:<26}{figure:<13}{recorded:>12}{now:>12}{change:>10}  VERDICT")?;
         for line in &self.0 {
-            let Line { stage, figure, .. } = line;
-            let [recorded, now] = [line.recorded, line.now].map(|figure| shown(figure, ""));
-            let change = shown(line.change().map(|share| 100.0 * share), " %");
+            let Line { stage, figure, decimals, .. } = line;
+            let recorded = shown(line.recorded, *decimals);
+            let now = shown(line.now, *decimals);
+            let change = shown(line.change().map(|share| 100.0 * share), 2);
             let verdict = line.verdict();
             writeln!(f, "{stage:<26}{figure:<13}{recorded:>12}{now:>12}{change:>10}  {verdict}")?;
         }
@@ -99,8 +106,8 @@ impl fmt::Display for Comparison {
     }
 }
 
-fn shown(figure: Option<f64>, unit: &str) -> String {
-    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}{unit}"))
+fn shown(figure: Option<f64>, decimals: usize) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.decimals$}"))
 }
 
 impl fmt::Display for Verdict {
