@@ -1,6 +1,6 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-other-versions lint fmt docs clean
+.PHONY: help setup demo bench guard test test-other-versions lint fmt docs clean
 
 # End-to-end tests mostly wait, for servers that start and for faults to be noticed: more of them at once than cores.
 TEST_THREADS ?= 4
@@ -21,6 +21,10 @@ demo: setup ## Publish 100,000 events, kill a consumer on the way, prove that al
 bench: setup ## Measure the consumer against raw COPY and other ways; SUITE=help lists more, ARGS=--quick is a try
 	cargo build --release --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/release/audit-bench" $(SUITE) $(ARGS)
+
+guard: setup ## Compare each stage's instructions and allocations per event with tests/guard.toml; ARGS=--record writes it
+	cargo build --release --package audit-tests --bin audit-guard
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-guard" $(ARGS)
 
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins

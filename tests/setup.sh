@@ -49,6 +49,7 @@ missing_packages() {
   { have pkg-config && pkg-config --exists openssl; } || echo libssl-dev
   { have pkg-config && pkg-config --exists zlib; } || echo zlib1g-dev
   have git || echo git
+  have valgrind || echo valgrind
   postgres_is_usable || echo postgresql
   java_is_usable || echo default-jre-headless
   [ -d "$kafka" ] || have mvn || echo maven

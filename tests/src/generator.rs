@@ -2,6 +2,7 @@
 
 mod go_json;
 mod poison;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use uuid::Uuid;
 
+pub use self::shape::resize;
 use self::workflow::Workflow;
 use crate::kafka::Record;
 

@@ -24,6 +24,7 @@ pub mod schemathesis;
 pub mod secured;
 pub mod service;
 pub mod shared;
+pub mod stages;
 pub mod stream;
 mod wait;
 

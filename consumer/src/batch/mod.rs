@@ -17,7 +17,7 @@ use crate::metrics::Observation;
 use crate::source::{Chunk, RawRecord};
 
 pub use builder::{BatchBuilder, fingerprint};
-pub use row::{COLUMNS, HEADER, TRAILER, set_created_at};
+pub use row::{COLUMNS, HEADER, TRAILER, render, set_created_at};
 
 /// Decoded records of one or more partitions, and the raw ones until they are committed.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ const CREATED_AT: std::ops::Range<usize> = 26..34;
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// Appends the tuple of one event. `created_at` is in microseconds since the Unix epoch.
-pub(super) fn render(
+pub fn render(
     out: &mut Vec<u8>,
     id: Uuid,
     created_at: i64,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use audit_schema::version::record_time;
 use rdkafka::Message;
 use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::Headers;
 
 /// Records of one or more partitions in the order they were received, their bytes back to back.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Chunk {
     }
 
     /// Copies a record in, so that librdkafka gets its buffer back.
-    pub fn push(&mut self, message: &BorrowedMessage<'_>) {
+    pub fn push(&mut self, message: &impl Message) {
         let first_header = index(self.headers.len());
         let mut headers_readable = true;
         if let Some(headers) = message.headers() {

@@ -1,11 +1,11 @@
 //! Fills the topic.
 
 use anyhow::Result;
-use audit_tests::generator::{Generator, IdKind};
+use audit_tests::generator::{Generator, IdKind, resize};
 use chrono::DateTime;
 use fastrand::Rng;
 
-use crate::{settings::Settings, shape::resize, stage::Stage};
+use crate::{settings::Settings, stage::Stage};
 
 /// 2025-06-15 15:06:40 UTC: the same ids in every run.
 const LATEST: i64 = 1_750_000_000;

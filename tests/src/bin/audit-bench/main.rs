@@ -10,7 +10,6 @@ mod meter;
 mod report;
 mod rows;
 mod settings;
-mod shape;
 mod stage;
 mod table;
 mod variants;

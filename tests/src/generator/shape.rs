@@ -27,7 +27,7 @@ const PADDING: usize = 13;
 ///
 /// # Errors
 /// Its required fields alone are larger.
-pub(crate) fn resize(value: &[u8], bytes: usize, random: &mut Rng) -> Result<Vec<u8>> {
+pub fn resize(value: &[u8], bytes: usize, random: &mut Rng) -> Result<Vec<u8>> {
     let mut event: Map<String, Value> = serde_json::from_slice(value)?;
     let mut size = value.len();
     for name in OPTIONAL {
