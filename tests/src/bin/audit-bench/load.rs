@@ -89,7 +89,7 @@ impl Load {
             stage.copy_database(name, &template).await?;
         }
         let Published { bytes, counts } = publish(stage, name, &mixture, records).await?;
-        ledger = sum(ledger, counts);
+        ledger.add(&counts);
         drain(stage, name, name, name, LANES, ledger.offsets()).await?;
         let found = pipeline.oracle().verify(SETTLED).await?;
         ensure!(found.ledger == ledger, "the ledger says {:?} instead of {ledger:?}", found.ledger);
@@ -124,16 +124,6 @@ impl Load {
     /// The average size of a record's value, in bytes.
     pub(crate) fn event_bytes(&self) -> usize {
         self.bytes / usize::try_from(self.records).unwrap_or(1).max(1)
-    }
-}
-
-fn sum(a: Counts, b: Counts) -> Counts {
-    Counts {
-        stored: a.stored + b.stored,
-        duplicate: a.duplicate + b.duplicate,
-        superseding: a.superseding + b.superseding,
-        dead_lettered: a.dead_lettered + b.dead_lettered,
-        ..a
     }
 }
 
