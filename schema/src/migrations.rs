@@ -11,10 +11,11 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__support", include_str!("../migrations/V5__support.sql")),
     ("V6__roles", include_str!("../migrations/V6__roles.sql")),
     ("V7__report_filters", include_str!("../migrations/V7__report_filters.sql")),
+    ("V8__id_time_inlined", include_str!("../migrations/V8__id_time_inlined.sql")),
 ];
 
 /// The schema version this build was made for: that of its newest migration.
-pub const SCHEMA_VERSION: i32 = 7;
+pub const SCHEMA_VERSION: i32 = 8;
 
 /// The oldest schema version this build can work with.
 pub const OLDEST_SCHEMA: i32 = 6;

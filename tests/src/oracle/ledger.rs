@@ -57,7 +57,8 @@ impl Counts {
             + self.expired
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds what another account says.
+    pub fn add(&mut self, other: &Self) {
         self.stored += other.stored;
         self.duplicate += other.duplicate;
         self.superseding += other.superseding;

@@ -3,16 +3,20 @@
 //! Only ratios within one run mean anything: what is compared takes turns, so that whatever else the
 //! machine does hits all of it.
 
+mod account;
+mod consumer;
+mod contents;
+mod copy;
 mod cpu;
 mod events;
+mod filler;
+mod load;
 mod machine;
 mod meter;
-mod report;
 mod rows;
-mod settings;
+mod runs;
 mod stage;
 mod table;
-mod variants;
 mod write;
 
 use std::{
@@ -35,7 +39,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Suite {
     /// The consumer beside raw COPY, other sinks' upserts and bare librdkafka
-    Write(settings::Settings),
+    Write(write::settings::Settings),
+    /// The consumer beside raw COPY, whatever the events are and whatever the table holds
+    Contents(contents::settings::Settings),
 }
 
 #[tokio::main]
@@ -57,6 +63,7 @@ async fn bench(suite: &Suite) -> Result<()> {
     );
     match suite {
         Suite::Write(settings) => write::bench(settings).await,
+        Suite::Contents(settings) => contents::bench(settings).await,
     }
 }
 

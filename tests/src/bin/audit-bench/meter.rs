@@ -4,14 +4,19 @@ use anyhow::{Context, Result, ensure};
 use tokio_postgres::Client;
 
 use crate::{
+    consumer::drain,
     cpu::{CpuTimes, ratio},
-    settings::Variant,
+    load::Load,
+    stage::Stage,
 };
 
-/// Figures of one variant in one round; processor times and bytes are per event.
+/// Name of the database that is written.
+const DATABASE: &str = "measured";
+
+/// Figures of one measurement; processor times and bytes are per record.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
-    /// Events per second, from the first commit to the last.
+    /// Records per second, from the first commit to the last.
     pub(crate) rate: f64,
     /// The most memory the consumer had, in bytes; only where it is a process of its own.
     pub(crate) peak_memory: Option<u64>,
@@ -31,59 +36,106 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// In one line, for whoever waits.
-    pub(crate) fn line(&self, variant: Variant) -> String {
+    pub(crate) fn line(&self, title: &str) -> String {
         format!(
-            "{}: {:.0} events/s; others had {:.0} % of the machine",
-            variant.title(),
+            "{title}: {:.0} events/s; others had {:.0} % of the machine",
             self.rate,
             self.others * 100.0
         )
     }
 }
 
+/// Measures the consumer on a load, and checks what it has stored and accounted for.
+pub(crate) async fn consumer(stage: &Stage, load: &Load, lanes: u16) -> Result<Figures> {
+    let client = stage.fresh_database(&load.template, DATABASE).await?;
+    let before = Meter::now(&client).await?;
+    let Load { topic, account, .. } = load;
+    let offsets = account.ledger.offsets();
+    let drained = drain(stage, topic, &account.group, DATABASE, lanes, offsets).await?;
+    let after = Meter::now(&client).await?;
+
+    account.check(&client).await?;
+    let mut cpu = after.cpu.since(&before.cpu);
+    // It has ended since, and its time with it.
+    cpu.consumer = drained.cpu;
+    let figures = Figures {
+        rate: drained.rate.context("too few events to have a rate")?,
+        peak_memory: Some(drained.peak_memory),
+        client_cpu: each(cpu.consumer, load.records),
+        postgres_cpu: Some(each(cpu.postgres, load.records)),
+        broker_cpu: Some(each(cpu.broker, load.records)),
+        wal: Some(each(after.wal - before.wal, load.records)),
+        disk: Some(each(after.disk - before.disk, load.records)),
+        others: cpu.others(),
+    };
+    stage.drop_database(DATABASE).await?;
+    Ok(figures)
+}
+
+/// Measures a way to write the load's rows from this process, and checks that they are stored.
+pub(crate) async fn rows(
+    stage: &Stage,
+    load: &Load,
+    write: impl AsyncFnOnce(&str) -> Result<()>,
+) -> Result<Figures> {
+    let client = stage.fresh_database(&load.without, DATABASE).await?;
+    let before = Meter::now(&client).await?;
+    write(DATABASE).await?;
+    let after = Meter::now(&client).await?;
+
+    load.account.check_rows(&client).await?;
+    let rows = u32::try_from(load.rows.count())?;
+    let cpu = after.cpu.since(&before.cpu);
+    let figures = Figures {
+        rate: commit_rate(&client, &load.topic, rows).await?,
+        peak_memory: None,
+        client_cpu: each(cpu.ours, rows),
+        postgres_cpu: Some(each(cpu.postgres, rows)),
+        broker_cpu: None,
+        wal: Some(each(after.wal - before.wal, rows)),
+        disk: Some(each(after.disk - before.disk, rows)),
+        others: cpu.others(),
+    };
+    stage.drop_database(DATABASE).await?;
+    Ok(figures)
+}
+
 /// What a database has gone through so far.
-pub(crate) struct DatabaseMeter {
+struct Meter {
     /// Bytes of write-ahead log since the server was made.
     wal: u64,
-    pub(crate) cpu: CpuTimes,
+    /// Bytes of all partitions, with TOAST and indexes.
+    disk: u64,
+    cpu: CpuTimes,
 }
 
-impl DatabaseMeter {
-    pub(crate) async fn now(client: &Client) -> Result<Self> {
-        let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
-        let wal: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
-        Ok(Self { wal: wal.try_into()?, cpu: CpuTimes::now()? })
-    }
-
-    pub(crate) fn wal_since(&self, before: &Self) -> u64 {
-        self.wal - before.wal
+impl Meter {
+    async fn now(client: &Client) -> Result<Self> {
+        let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, sum(pg_total_relation_size(relid))::bigint
+            FROM pg_partition_tree('workflow_execution_audit')";
+        let row = client.query_one(sql, &[]).await?;
+        let [wal, disk]: [i64; 2] = [row.try_get(0)?, row.try_get(1)?];
+        Ok(Self { wal: wal.try_into()?, disk: disk.try_into()?, cpu: CpuTimes::now()? })
     }
 }
 
-/// Events per second between the first commit and the last, by the server's own commit times. What the first
+/// Rows per second between the first commit and the last, by the server's own commit times. What the first
 /// commit brought was written before it and does not count.
-pub(crate) async fn commit_rate(client: &Client, events: u32) -> Result<f64> {
+async fn commit_rate(client: &Client, topic: &str, rows: u32) -> Result<f64> {
     let sql = "SELECT count(*)::bigint, (sum(count) FILTER (WHERE at > first))::bigint, sum(count)::bigint,
         extract(epoch FROM max(at) - min(at))::float8
         FROM (SELECT count(*), pg_xact_commit_timestamp(xmin) AS at, min(pg_xact_commit_timestamp(xmin)) OVER () AS first
-            FROM workflow_execution_audit GROUP BY xmin) AS commits";
-    let row = client.query_one(sql, &[]).await?;
-    let (commits, rows): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(2)?);
-    ensure!(rows == Some(events.into()), "{rows:?} rows are stored, of {events}");
+            FROM workflow_execution_audit WHERE source_topic = $1 GROUP BY xmin) AS commits";
+    let row = client.query_one(sql, &[&topic]).await?;
+    let (commits, found): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(2)?);
+    ensure!(found == Some(rows.into()), "{found:?} rows are stored, of {rows}");
     ensure!(commits > 1, "a single commit has no rate");
     let counted: i64 = row.try_get(1)?;
     let seconds: f64 = row.try_get(3)?;
     Ok(f64::from(u32::try_from(counted)?) / seconds)
 }
 
-/// Bytes of all partitions, with TOAST and indexes.
-pub(crate) async fn disk_bytes(client: &Client) -> Result<u64> {
-    let sql = "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree('workflow_execution_audit')";
-    let bytes: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
-    bytes.try_into().context("a size")
-}
-
-/// Per event.
-pub(crate) fn each(total: u64, events: u32) -> f64 {
-    ratio(total, events.into())
+/// Per record.
+pub(crate) fn each(total: u64, records: u32) -> f64 {
+    ratio(total, records.into())
 }

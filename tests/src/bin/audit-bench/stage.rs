@@ -1,21 +1,9 @@
-//! The servers, the topic, and a fresh database for each measurement.
+//! The servers, and a fresh database for each measurement.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
-use audit_tests::{
-    kafka::KafkaCluster,
-    oracle::Counts,
-    pipeline::{Pipeline, Servers},
-    postgres::{PostgresServer, connect},
-};
+use anyhow::{Context, Result};
+use audit_tests::{kafka::KafkaCluster, postgres::PostgresServer};
 use tokio_postgres::Client;
 
-use crate::{rows::Rows, settings::Settings, variants};
-
-const PARTITIONS: i32 = 12;
-/// The database that all others are copies of.
-const TEMPLATE: &str = "rehearsal";
 /// What the server is started with, on top of its own defaults, which are durable. No checkpoint and no vacuum
 /// falls into some runs and not into others; commit times are what rates are taken from.
 const SETTINGS: [(&str, &str); 7] = [
@@ -27,59 +15,40 @@ const SETTINGS: [(&str, &str); 7] = [
     ("fsync", "on"),
     ("synchronous_commit", "on"),
 ];
-const TABLES: &str = "workflow_execution_audit, workflow_execution_audit_history, audit_id, audit_dead_letter, \
-    audit_batch, audit_stream";
 
 pub(crate) struct Stage {
     pub(crate) kafka: KafkaCluster,
     pub(crate) postgres: PostgresServer,
-    pub(crate) events: u32,
 }
 
 impl Stage {
-    pub(crate) async fn set(settings: &Settings) -> Result<Self> {
+    pub(crate) async fn set() -> Result<Self> {
         let (kafka, postgres) =
             tokio::try_join!(KafkaCluster::start(1), PostgresServer::start_new(&SETTINGS))?;
-        kafka.create_audit_topic(TEMPLATE, PARTITIONS).await?;
+        Ok(Self { kafka, postgres })
+    }
+
+    pub(crate) async fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
+        self.kafka.create_audit_topic(topic, partitions).await?;
         // As publishers send it.
-        kafka.alter_topic(TEMPLATE, &[("compression.type", "lz4")]).await?;
-        Ok(Self { kafka, postgres, events: settings.events() })
+        self.kafka.alter_topic(topic, &[("compression.type", "lz4")]).await
     }
 
-    pub(crate) fn topic(&self) -> &'static str {
-        TEMPLATE
-    }
-
-    /// Stores the topic once, has the oracle compare every record with what is stored, and keeps the rows. The
-    /// database is left empty, with the partitions the consumer has made: the template of all others.
-    pub(crate) async fn rehearse(&self) -> Result<Rows> {
-        let database_url = self.postgres.create_database(TEMPLATE).await?;
-        let pipeline = Pipeline {
-            servers: Servers { kafka: &self.kafka, postgres: &self.postgres },
-            topic: TEMPLATE.to_owned(),
-            database: TEMPLATE.to_owned(),
-            database_url,
-            group: TEMPLATE.to_owned(),
-        };
-        pipeline.command("migrate").run().await?.success()?;
-        variants::consumer::drain(self, TEMPLATE, 2).await?;
-        let found = pipeline.oracle().verify(Duration::from_secs(60)).await?;
-        let stored = Counts { stored: self.events.into(), ..Counts::default() };
-        ensure!(found.ledger == stored, "the ledger says {:?}", found.ledger);
-
-        let client = self.postgres.connect(TEMPLATE).await?;
-        let rows = Rows::read(&client).await?;
-        client.batch_execute(&format!("TRUNCATE {TABLES}")).await?;
-        Ok(rows)
-    }
-
-    /// An empty database with all tables and partitions, and a checkpoint just behind.
-    pub(crate) async fn fresh_database(&self, name: &str) -> Result<Client> {
-        self.postgres.end_sessions(TEMPLATE).await?;
+    /// A copy of a database, to which nobody else is connected any more.
+    pub(crate) async fn copy_database(&self, template: &str, name: &str) -> Result<()> {
+        self.postgres.end_sessions(template).await?;
         let admin = self.postgres.connect("postgres").await?;
-        admin.batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE {TEMPLATE}")).await?;
-        admin.batch_execute("CHECKPOINT").await?;
-        self.postgres.connect(name).await
+        // By files: through the log, a large one would take as much disk again.
+        let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" STRATEGY file_copy");
+        Ok(admin.batch_execute(&sql).await?)
+    }
+
+    /// A copy of a template to be written into, with a checkpoint just behind.
+    pub(crate) async fn fresh_database(&self, template: &str, name: &str) -> Result<Client> {
+        self.copy_database(template, name).await?;
+        let client = self.postgres.connect(name).await?;
+        client.batch_execute("CHECKPOINT").await?;
+        Ok(client)
     }
 
     pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
@@ -91,7 +60,7 @@ impl Stage {
     pub(crate) async fn postgres_settings(&self) -> Result<String> {
         let names = "server_version, shared_buffers, max_wal_size, checkpoint_timeout, fsync, synchronous_commit, \
             full_page_writes, wal_compression, autovacuum, track_commit_timestamp, default_toast_compression";
-        let client = connect(&self.postgres.url("postgres")).await?;
+        let client = self.postgres.connect("postgres").await?;
         let sql = "SELECT string_agg(name || '=' || current_setting(name), ', ' ORDER BY at) \
             FROM unnest(string_to_array($1, ', ')) WITH ORDINALITY AS wanted (name, at)";
         let row = client.query_one(sql, &[&names]).await?;

@@ -13,11 +13,11 @@ use futures_util::{SinkExt, future::try_join_all};
 use crate::{rows::Rows, stage::Stage};
 
 /// Each connection takes the next batch when it has committed one.
-pub(super) async fn write(
+pub(crate) async fn copy(
     stage: &Stage,
     database: &str,
     rows: &Rows,
-    connections: usize,
+    connections: u16,
 ) -> Result<()> {
     let next = AtomicUsize::new(0);
     let each = (0..connections).map(async |_| {

@@ -12,6 +12,7 @@ use rdkafka::{
 
 use crate::{
     cpu::{CpuTimes, ratio},
+    load::Load,
     meter::{Figures, each},
     stage::Stage,
 };
@@ -19,19 +20,19 @@ use crate::{
 /// How long the broker may keep silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn measure(stage: &Stage) -> Result<Figures> {
+pub(super) async fn measure(stage: &Stage, load: &Load) -> Result<Figures> {
     let options = KafkaOptions {
         brokers: stage.kafka.bootstrap().to_owned(),
-        topic: stage.topic().to_owned(),
+        topic: load.topic.clone(),
         property: Vec::new(),
     };
     let config = group_config(&options, "librdkafka").map_err(|reason| anyhow!(reason))?;
     let mut list = TopicPartitionList::new();
-    for partition in 0..stage.kafka.partitions(stage.topic()).await? {
-        list.add_partition_offset(stage.topic(), partition, Offset::Beginning)?;
+    for partition in 0..stage.kafka.partitions(&load.topic).await? {
+        list.add_partition_offset(&load.topic, partition, Offset::Beginning)?;
     }
     let before = CpuTimes::now()?;
-    let events = stage.events;
+    let events = load.records;
     let reading = move || read(&config, &list, events);
     let rate = tokio::task::spawn_blocking(reading).await.context("the reader panicked")??;
     let cpu = CpuTimes::now()?.since(&before);
