@@ -9,6 +9,7 @@ mod machine;
 mod meter;
 mod report;
 mod rows;
+mod scale;
 mod settings;
 mod shape;
 mod stage;
@@ -37,6 +38,8 @@ struct Arguments {
 enum Suite {
     /// The consumer beside raw COPY, other sinks' upserts and bare librdkafka
     Write(settings::Settings),
+    /// Several consumers, a backlog under live traffic, a cold start, latency
+    Scale(scale::Settings),
 }
 
 #[tokio::main]
@@ -58,6 +61,7 @@ async fn bench(suite: &Suite) -> Result<()> {
     );
     match suite {
         Suite::Write(settings) => write::bench(settings).await,
+        Suite::Scale(settings) => scale::bench(settings).await,
     }
 }
 

@@ -12,7 +12,13 @@ use std::io::{Write, stdout};
 use anyhow::Result;
 
 use crate::{
-    events, machine::Machine, report::Report, say, settings::Settings, stage::Stage, variants,
+    events,
+    machine::{Machine, postgres_settings},
+    report::Report,
+    say,
+    settings::Settings,
+    stage::Stage,
+    variants,
 };
 
 pub(crate) async fn bench(settings: &Settings) -> Result<()> {
@@ -24,7 +30,8 @@ pub(crate) async fn bench(settings: &Settings) -> Result<()> {
     say("storing them once, compared with the topic record by record")?;
     let rows = stage.rehearse().await?;
 
-    let mut report = Report::new(settings, &machine, bytes, &stage.postgres_settings().await?);
+    let mut report =
+        Report::new(settings, &machine, bytes, &postgres_settings(&stage.postgres).await?);
     for round in 0..settings.rounds() {
         for variant in settings.in_round(round) {
             let figures = variants::measure(variant, &stage, &rows).await?;

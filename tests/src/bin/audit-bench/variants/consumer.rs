@@ -55,7 +55,7 @@ pub(crate) async fn drain(stage: &Stage, database: &str, lanes: u16) -> Result<D
 }
 
 /// The whole ledger is new rows, as many as there are events, and nothing is anywhere else.
-pub(super) async fn check_account(client: &Client, events: u32) -> Result<()> {
+pub(crate) async fn check_account(client: &Client, events: u32) -> Result<()> {
     let sql = "SELECT
         (SELECT sum(stored)::bigint FROM audit_batch),
         (SELECT sum(last_offset - first_offset + 1)::bigint FROM audit_batch),
