@@ -8,7 +8,7 @@ use chrono::Utc;
 use tokio_postgres::Client;
 
 use super::{
-    fill::{fill, publisher},
+    fill::fill,
     latency::{Quantiles, Way, ways},
     live::Live,
     settings::Settings,
@@ -45,7 +45,7 @@ pub(super) async fn bench(site: &Site, settings: &Settings) -> Result<String> {
 
     say("catching up")?;
     let before = CpuTimes::now()?;
-    let live = Live::start(publisher(&site.kafka, TOPIC)?, generator, RATE);
+    let live = Live::start(filled.publisher, generator, RATE);
     let started = our_time();
     let consumers = [consumer(&stream).start()?];
     let mut due = backlog;

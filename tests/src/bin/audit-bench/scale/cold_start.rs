@@ -39,16 +39,14 @@ pub(super) async fn bench(site: &Site, settings: &Settings) -> Result<String> {
     for round in 0..settings.rounds() {
         let stream = site.stream(TOPIC).await?;
         let client = connect(&stream.database_url).await?;
-        new.push(start(&stream, &client).await?);
-        // The second one goes on where the first has ended.
-        known.push(start(&stream, &client).await?);
+        let of_new = start(&stream, &client).await?;
+        // Goes on where the first one has ended.
+        let of_known = start(&stream, &client).await?;
         site.drop_stream(stream).await?;
-        say(&format!(
-            "round {}: new {:.0} ms, known {:.0} ms",
-            round + 1,
-            new[0].first_row,
-            known[0].first_row
-        ))?;
+        let (first, second) = (of_new.first_row, of_known.first_row);
+        say(&format!("round {}: new {first:.0} ms, known {second:.0} ms", round + 1))?;
+        new.push(of_new);
+        known.push(of_known);
     }
     let rows = [row("a group that is new", &new), row("a group that is known", &known)];
     Ok(format!(

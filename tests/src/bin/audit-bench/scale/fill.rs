@@ -18,6 +18,8 @@ const SOURCE: &str = "/clusters/bench/namespaces/default";
 
 /// What it came to.
 pub(super) struct Filled {
+    /// Connected by now.
+    pub(super) publisher: AuditPublisher,
     /// Bytes of the events' JSON, on average.
     pub(super) event_bytes: u64,
     /// Bytes of the broker's log, per event.
@@ -51,11 +53,12 @@ pub(super) async fn fill(
         receipt.await?;
     }
     let events = u64::from(events);
-    Ok(Filled { event_bytes: bytes / events, topic_bytes: kafka.log_bytes(topic)? / events })
+    let topic_bytes = kafka.log_bytes(topic)? / events;
+    Ok(Filled { publisher, event_bytes: bytes / events, topic_bytes })
 }
 
 /// The project's own, with its defaults but for the deadline: the broker is as busy as it can be.
-pub(super) fn publisher(kafka: &KafkaCluster, topic: &str) -> Result<AuditPublisher> {
+fn publisher(kafka: &KafkaCluster, topic: &str) -> Result<AuditPublisher> {
     Ok(AuditPublisher::new(&PublisherOptions {
         brokers: kafka.bootstrap().to_owned(),
         topic: topic.to_owned(),
