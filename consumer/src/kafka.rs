@@ -47,6 +47,9 @@ pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig,
         .set("fetch.wait.max.ms", "100")
         .set("message.max.bytes", audit_schema::topic::MAX_MESSAGE_BYTES.to_string());
     if given.get("group.protocol").map(String::as_str) != Some("consumer") {
+        // A member learns of a rebalance from the answer to a heartbeat, and it takes two rebalances until a partition
+        // that another member has to give up first is claimed.
+        config.set("heartbeat.interval.ms", "1000");
         match given.get("partition.assignment.strategy").map(String::as_str) {
             None | Some("cooperative-sticky") => {
                 config.set("partition.assignment.strategy", "cooperative-sticky")

@@ -1,9 +1,12 @@
 //! A real Apache Kafka of one or three nodes.
 
 mod admin;
+mod console;
+mod disk;
 mod image;
 mod install;
 mod node;
+mod partitioner;
 mod reader;
 mod records;
 mod setup;
@@ -23,6 +26,7 @@ use tempfile::TempDir;
 
 use self::node::Node;
 pub use self::{
+    partitioner::partition_of,
     records::{Acknowledged, RawRecord, Record},
     setup::Setup,
     transactions::Transaction,

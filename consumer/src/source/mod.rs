@@ -7,6 +7,7 @@ mod assignment;
 mod chunk;
 mod context;
 mod reader;
+mod shares;
 mod tail;
 
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub struct Setup {
     pub config: ClientConfig,
     /// Topic.
     pub topic: Arc<str>,
-    /// One way to each lane; a partition belongs to lane `partition % lanes`.
+    /// One way to each lane; a partition is read by the lane that had the fewest when it was claimed.
     pub lanes: Vec<mpsc::UnboundedSender<ToLane>>,
     /// Bytes that may be in flight.
     pub budget: Budget,

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::assignment::Assignment;
 use super::chunk::Chunk;
 use super::context::{Context, Event};
+use super::shares::Shares;
 use super::{Command, Setup, ToLane};
 use crate::budget::Budget;
 use crate::kafka::setup_error;
@@ -42,6 +43,7 @@ pub(super) struct Reader {
     topic: Arc<str>,
     assignment: Assignment,
     lanes: Vec<mpsc::UnboundedSender<ToLane>>,
+    shares: Shares,
     chunks: Vec<Chunk>,
     budget: Budget,
     metrics: Metrics,
@@ -72,6 +74,7 @@ impl Reader {
             ),
             topic,
             chunks: lanes.iter().map(|_| Chunk::default()).collect(),
+            shares: Shares::new(lanes.len()),
             lanes,
             budget,
             metrics,
@@ -159,11 +162,14 @@ impl Reader {
             None => Polled::Nothing,
             // It may be of the new topic; if it is of the old one, it is read again.
             Some(Ok(_)) if replaced => Polled::Nothing,
-            Some(Ok(message)) => {
-                let lane = lane_of(message.partition(), self.lanes.len());
-                push(&mut self.assignment, &mut self.chunks[lane], &message);
-                Polled::Record(lane)
-            }
+            Some(Ok(message)) => match self.shares.lane(message.partition()) {
+                Some(lane) => {
+                    push(&mut self.assignment, &mut self.chunks[lane], &message);
+                    Polled::Record(lane)
+                }
+                // It was taken away, and is its next owner's to read.
+                None => Polled::Nothing,
+            },
             Some(Err(error)) => Polled::Error(error),
         };
         for event in events {
@@ -210,6 +216,7 @@ impl Reader {
                     self.assignment.revoked(partition);
                     self.group_offsets.remove(&partition);
                     self.send(partition, ToLane::Released(partition));
+                    self.shares.take(partition);
                 }
             }
             Event::TopicReplaced => {
@@ -243,6 +250,7 @@ impl Reader {
                 if !self.draining && self.assignment.claimed(&self.consumer, &claim) {
                     self.group_offsets.insert(claim.partition, claim.next_offset);
                     self.group_commit_due = Instant::now();
+                    self.shares.give(claim.partition);
                     self.send(claim.partition, ToLane::Claimed(claim));
                 }
             }
@@ -275,7 +283,7 @@ impl Reader {
 
     /// Sends something to a partition's lane, after the records that were received before it.
     fn send(&mut self, partition: i32, message: ToLane) {
-        let lane = lane_of(partition, self.lanes.len());
+        let Some(lane) = self.shares.lane(partition) else { return };
         self.flush_lane(lane);
         // A lane ends only when the process does.
         let _ = self.lanes[lane].send(message);
@@ -331,8 +339,4 @@ fn push(assignment: &mut Assignment, chunk: &mut Chunk, message: &BorrowedMessag
     if assignment.received(message.partition(), message.offset()) {
         chunk.push(message);
     }
-}
-
-fn lane_of(partition: i32, lanes: usize) -> usize {
-    usize::try_from(partition).unwrap_or(0) % lanes
 }

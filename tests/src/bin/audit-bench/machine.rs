@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use audit_tests::postgres::PostgresServer;
 
 /// The machine before anything was started on it.
 pub(crate) struct Machine {
@@ -52,4 +53,15 @@ pub(crate) fn kafka_version() -> &'static str {
     const POM: &str = include_str!("../../../kafka/pom.xml");
     let version = POM.split_once("<kafka.version>").and_then(|(_, rest)| rest.split_once('<'));
     version.map_or("of unknown version", |(version, _)| version)
+}
+
+/// PostgreSQL's version and what the figures depend on.
+pub(crate) async fn postgres_settings(postgres: &PostgresServer) -> Result<String> {
+    let names = "server_version, shared_buffers, max_wal_size, checkpoint_timeout, fsync, synchronous_commit, \
+        full_page_writes, wal_compression, autovacuum, track_commit_timestamp, default_toast_compression";
+    let client = postgres.connect("postgres").await?;
+    let sql = "SELECT string_agg(name || '=' || current_setting(name), ', ' ORDER BY at) \
+        FROM unnest(string_to_array($1, ', ')) WITH ORDINALITY AS wanted (name, at)";
+    let row = client.query_one(sql, &[&names]).await?;
+    row.try_get(0).context("read the server's settings")
 }

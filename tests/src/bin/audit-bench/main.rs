@@ -15,6 +15,7 @@ mod machine;
 mod meter;
 mod rows;
 mod runs;
+mod scale;
 mod stage;
 mod table;
 mod write;
@@ -42,6 +43,8 @@ enum Suite {
     Write(write::settings::Settings),
     /// The consumer beside raw COPY, whatever the events are and whatever the table holds
     Contents(contents::settings::Settings),
+    /// Several consumers, a backlog under live traffic, a cold start, latency
+    Scale(scale::Settings),
 }
 
 #[tokio::main]
@@ -64,6 +67,7 @@ async fn bench(suite: &Suite) -> Result<()> {
     match suite {
         Suite::Write(settings) => write::bench(settings).await,
         Suite::Contents(settings) => contents::bench(settings).await,
+        Suite::Scale(settings) => scale::bench(settings).await,
     }
 }
 

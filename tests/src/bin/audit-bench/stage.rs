@@ -1,6 +1,6 @@
 //! The servers, and a fresh database for each measurement.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use audit_tests::{kafka::KafkaCluster, postgres::PostgresServer};
 use tokio_postgres::Client;
 
@@ -54,16 +54,5 @@ impl Stage {
     pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
         let admin = self.postgres.connect("postgres").await?;
         Ok(admin.batch_execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await?)
-    }
-
-    /// Version and what the figures depend on.
-    pub(crate) async fn postgres_settings(&self) -> Result<String> {
-        let names = "server_version, shared_buffers, max_wal_size, checkpoint_timeout, fsync, synchronous_commit, \
-            full_page_writes, wal_compression, autovacuum, track_commit_timestamp, default_toast_compression";
-        let client = self.postgres.connect("postgres").await?;
-        let sql = "SELECT string_agg(name || '=' || current_setting(name), ', ' ORDER BY at) \
-            FROM unnest(string_to_array($1, ', ')) WITH ORDINALITY AS wanted (name, at)";
-        let row = client.query_one(sql, &[&names]).await?;
-        row.try_get(0).context("read the server's settings")
     }
 }

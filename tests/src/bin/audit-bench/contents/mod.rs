@@ -18,7 +18,15 @@ use self::{
     report::{Report, Writer},
     settings::Settings,
 };
-use crate::{copy::copy, load::Load, machine::Machine, meter, runs::in_round, say, stage::Stage};
+use crate::{
+    copy::copy,
+    load::Load,
+    machine::{Machine, postgres_settings},
+    meter,
+    runs::in_round,
+    say,
+    stage::Stage,
+};
 
 pub(crate) async fn bench(settings: &Settings) -> Result<()> {
     let machine = Machine::now()?;
@@ -31,7 +39,8 @@ pub(crate) async fn bench(settings: &Settings) -> Result<()> {
         loads.push((case, Load::prepare(&stage, &case.plan(settings)).await.context(title)?));
     }
 
-    let mut report = Report::new(settings, &machine, &loads, &stage.postgres_settings().await?);
+    let mut report =
+        Report::new(settings, &machine, &loads, &postgres_settings(&stage.postgres).await?);
     for round in 0..settings.rounds() {
         for (case, load) in in_round(loads.iter().collect(), round) {
             for writer in in_round(vec![Writer::Copy, Writer::Consumer], round) {

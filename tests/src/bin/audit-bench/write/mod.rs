@@ -23,7 +23,7 @@ use crate::{
     copy::copy,
     events::Mixture,
     load::{Before, Load, Plan},
-    machine::Machine,
+    machine::{Machine, postgres_settings},
     meter::{self, Figures},
     runs::in_round,
     say,
@@ -44,7 +44,8 @@ pub(crate) async fn bench(settings: &Settings) -> Result<()> {
     };
     let load = Load::prepare(&stage, &plan).await?;
 
-    let mut report = Report::new(settings, &machine, &load, &stage.postgres_settings().await?);
+    let mut report =
+        Report::new(settings, &machine, &load, &postgres_settings(&stage.postgres).await?);
     for round in 0..settings.rounds() {
         for variant in in_round(settings.variants(), round) {
             let figures = measure(variant, &stage, &load).await.with_context(|| variant.title())?;
