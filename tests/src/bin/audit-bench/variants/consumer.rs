@@ -6,10 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use audit_tests::{binary::Binary, postgres::connect, service::Service};
 use tokio_postgres::Client;
 
-use crate::{
-    cpu::{CpuTimes, peak_memory},
-    stage::Stage,
-};
+use crate::{cpu::CpuTimes, stage::Stage};
 
 /// Between two looks at how far it is: seldom, since looking costs the database.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -47,8 +44,7 @@ pub(crate) async fn drain(stage: &Stage, database: &str, lanes: u16) -> Result<D
     reaches_the_end(&consumer, &client, stage.events.into())
         .await
         .with_context(|| consumer.log_tail(20))?;
-    let drained =
-        Drained { peak_memory: peak_memory(consumer.pid())?, cpu: CpuTimes::now()?.consumer };
+    let drained = Drained { peak_memory: consumer.peak_memory()?, cpu: CpuTimes::now()?.consumer };
     let status = consumer.terminate(Duration::from_secs(30)).await?;
     ensure!(status.success(), "the consumer ended with {status}");
     Ok(drained)
