@@ -8,11 +8,11 @@ use audit_schema::version::Disposition;
 use chrono::Utc;
 use deadpool_postgres::{Client, Object};
 use prometheus::IntCounterVec;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 use super::Setup;
+use super::handover::ToWrite;
 use super::trace::End;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
@@ -27,19 +27,19 @@ const ANSWER: Duration = Duration::from_secs(150);
 
 pub(super) struct Writer {
     setup: Setup,
-    batches: mpsc::Receiver<Batch>,
+    ready: ToWrite,
     /// Claims that are worth nothing any more; their records are somebody else's to write.
     void: HashSet<ClaimId>,
 }
 
 impl Writer {
-    pub(super) fn new(setup: Setup, batches: mpsc::Receiver<Batch>) -> Self {
-        Self { setup, batches, void: HashSet::new() }
+    pub(super) fn new(setup: Setup, ready: ToWrite) -> Self {
+        Self { setup, ready, void: HashSet::new() }
     }
 
     pub(super) async fn run(mut self) {
         let give_up = self.setup.give_up.clone();
-        while let Some(batch) = self.batches.recv().await {
+        while let Some((batch, _turn)) = self.ready.recv().await {
             let bytes = batch.bytes;
             let records = batch.rows.len() + batch.dead_letters.len();
             tokio::select! {

@@ -2,3 +2,4 @@
 
 mod backpressure;
 mod contents;
+mod memory;
