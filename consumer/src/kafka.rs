@@ -39,7 +39,8 @@ pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig,
         .set("client.id", "kubernaut-audit-consumer")
         // Tail gaps are found from these; see `source::tail`.
         .set("statistics.interval.ms", "1000")
-        .set("queued.max.messages.kbytes", "16384")
+        // Bounds each answer of a broker as well (fetch.max.bytes), which is as many bytes compressed.
+        .set("queued.max.messages.kbytes", "2048")
         // New partitions of the topic are noticed within this time.
         .set("topic.metadata.refresh.interval.ms", "30000")
         // Else a drained queue waits a second before it is filled again.

@@ -10,13 +10,14 @@ use audit_schema::problem::{Code, Rejection};
 use audit_schema::version::Version;
 use sha2::{Digest as _, Sha256};
 
+use super::tuple::TupleWriter;
 use super::{Batch, DeadLetter, Place, Row, Span, row};
 use crate::claim::{Claim, LastRecord};
 use crate::metrics::EventSeries;
 use crate::source::{Chunk, RawRecord};
 
-/// A batch of more raw bytes than this is written, however few records it has.
-const MAX_BATCH_BYTES: usize = 8 << 20;
+/// A batch of as many raw bytes as this is written, however few records it has.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// Gathers records until a batch is full or its time is up.
 pub struct BatchBuilder {
@@ -134,9 +135,9 @@ impl BatchBuilder {
             .or(event.columns.completed_at)
             .unwrap_or_else(|| raw.timestamp_ms().saturating_mul(1_000));
         let digest = event.digest(id);
-        let start = self.batch.tuples.len();
+        let (tuple, lent) = (self.batch.tuples.len(), self.batch.lent.len());
         row::render(
-            &mut self.batch.tuples,
+            &mut TupleWriter::new(&mut self.batch.tuples, &mut self.batch.lent, value),
             id,
             created_at,
             &event.columns,
@@ -144,7 +145,8 @@ impl BatchBuilder {
             &self.topic,
             version,
         );
-        let tuple = start..self.batch.tuples.len();
+        let tuple = tuple..self.batch.tuples.len();
+        let lent = lent..self.batch.lent.len();
         let observation = self.series.observe(&event);
         Ok(Row {
             id,
@@ -153,6 +155,7 @@ impl BatchBuilder {
             digest,
             version,
             tuple,
+            lent,
             span,
             place,
             observation,
@@ -202,6 +205,7 @@ fn empty(topic: Arc<str>) -> Batch {
         rows: Vec::new(),
         dead_letters: Vec::new(),
         tuples: Vec::new(),
+        lent: Vec::new(),
         chunks: Vec::new(),
         bytes: 0,
         opened: Instant::now(),

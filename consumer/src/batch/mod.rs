@@ -2,6 +2,7 @@
 
 mod builder;
 mod row;
+mod tuple;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use crate::claim::{ClaimId, LastRecord};
 use crate::metrics::Observation;
 use crate::source::{Chunk, RawRecord};
 
-pub use builder::{BatchBuilder, fingerprint};
+pub use builder::{BatchBuilder, MAX_BATCH_BYTES, fingerprint};
 pub use row::{COLUMNS, HEADER, TRAILER, render, set_created_at};
+pub use tuple::{Lent, TupleWriter};
 
 /// Decoded records of one or more partitions, and the raw ones until they are committed.
 #[derive(Debug)]
@@ -30,8 +32,10 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// Records that cannot become rows.
     pub dead_letters: Vec<DeadLetter>,
-    /// The rows' COPY tuples; [`Row::tuple`] points in here.
+    /// The rows' COPY tuples without the large values; [`Row::tuple`] points in here.
     pub tuples: Vec<u8>,
+    /// The large values, which only the raw records hold; [`Row::lent`] points in here.
+    pub lent: Vec<Lent>,
     /// Raw records; [`Place`] points in here.
     pub chunks: Vec<Arc<Chunk>>,
     /// Bytes of the records, as counted in the memory budget.
@@ -74,6 +78,8 @@ pub struct Row {
     pub version: Version,
     /// Its part of [`Batch::tuples`].
     pub tuple: Range<usize>,
+    /// Its part of [`Batch::lent`].
+    pub lent: Range<usize>,
     /// Its span.
     pub span: usize,
     /// The raw record.

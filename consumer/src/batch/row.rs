@@ -8,6 +8,8 @@ use audit_schema::digest::Digest;
 use audit_schema::version::Version;
 use uuid::Uuid;
 
+use super::tuple::TupleWriter;
+
 /// The columns of a tuple, in order. A new column is added here and in `render`.
 pub const COLUMNS: &str = "id, created_at, remediation_id, workflow_name, workflow_version, total_steps, \
     steps_completed, steps_failed, total_duration, outcome, effectiveness_score, rollbacks_performed, \
@@ -27,7 +29,7 @@ const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// Appends the tuple of one event. `created_at` is in microseconds since the Unix epoch.
 pub fn render(
-    out: &mut Vec<u8>,
+    out: &mut TupleWriter<'_>,
     id: Uuid,
     created_at: i64,
     columns: &Columns<'_>,
@@ -35,7 +37,7 @@ pub fn render(
     topic: &str,
     version: Version,
 ) {
-    out.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
+    out.write(&COLUMN_COUNT.to_be_bytes());
     bytes(out, id.as_bytes());
     timestamp(out, Some(created_at));
     bytes(out, columns.remediation_id.as_bytes());
@@ -70,41 +72,41 @@ fn postgres_time(micros: i64) -> i64 {
     micros.saturating_sub(POSTGRES_EPOCH_MICROS)
 }
 
-fn length(out: &mut Vec<u8>, length: usize) {
+fn length(out: &mut TupleWriter<'_>, length: usize) {
     let length = i32::try_from(length).expect("a value is at most 1 MiB");
-    out.extend_from_slice(&length.to_be_bytes());
+    out.write(&length.to_be_bytes());
 }
 
-fn null(out: &mut Vec<u8>) {
-    out.extend_from_slice(&(-1_i32).to_be_bytes());
+fn null(out: &mut TupleWriter<'_>) {
+    out.write(&(-1_i32).to_be_bytes());
 }
 
-fn bytes(out: &mut Vec<u8>, value: &[u8]) {
+fn bytes(out: &mut TupleWriter<'_>, value: &[u8]) {
     length(out, value.len());
-    out.extend_from_slice(value);
+    out.write(value);
 }
 
-fn fixed<const N: usize>(out: &mut Vec<u8>, value: Option<[u8; N]>) {
+fn fixed<const N: usize>(out: &mut TupleWriter<'_>, value: Option<[u8; N]>) {
     match value {
         Some(value) => bytes(out, &value),
         None => null(out),
     }
 }
 
-fn integer(out: &mut Vec<u8>, value: Option<i32>) {
+fn integer(out: &mut TupleWriter<'_>, value: Option<i32>) {
     fixed(out, value.map(i32::to_be_bytes));
 }
 
-fn timestamp(out: &mut Vec<u8>, micros: Option<i64>) {
+fn timestamp(out: &mut TupleWriter<'_>, micros: Option<i64>) {
     fixed(out, micros.map(|micros| postgres_time(micros).to_be_bytes()));
 }
 
 /// Microseconds, with no days and no months, as the type's binary form has them.
-fn interval(out: &mut Vec<u8>, micros: Option<i64>) {
+fn interval(out: &mut TupleWriter<'_>, micros: Option<i64>) {
     fixed(out, micros.map(|micros| (i128::from(micros) << 64).to_be_bytes()));
 }
 
-fn text(out: &mut Vec<u8>, value: Option<&str>) {
+fn text(out: &mut TupleWriter<'_>, value: Option<&str>) {
     match value {
         Some(value) => bytes(out, value.as_bytes()),
         None => null(out),
@@ -112,12 +114,12 @@ fn text(out: &mut Vec<u8>, value: Option<&str>) {
 }
 
 /// The version byte of jsonb's binary form, then JSON text.
-fn jsonb(out: &mut Vec<u8>, value: Option<&str>) {
+fn jsonb(out: &mut TupleWriter<'_>, value: Option<&str>) {
     match value {
         Some(value) => {
             length(out, value.len() + 1);
-            out.push(1);
-            out.extend_from_slice(value.as_bytes());
+            out.write(&[1]);
+            out.write(value.as_bytes());
         }
         None => null(out),
     }
@@ -130,9 +132,7 @@ mod tests {
     #[test]
     fn a_tuple_has_the_columns_it_says() {
         assert_eq!(COLUMNS.split(',').count(), usize::try_from(COLUMN_COUNT).unwrap());
-        let mut tuple = Vec::new();
-        let version = Version { timestamp_ms: 1, partition: 2, offset: 3 };
-        render(&mut tuple, Uuid::nil(), 0, &Columns::default(), &Digest([7; 32]), "t", version);
+        let tuple = rendered(Uuid::nil(), 0);
         let mut rest = &tuple[2..];
         let mut columns = 0;
         while let Some((head, tail)) = rest.split_first_chunk::<4>() {
@@ -145,29 +145,28 @@ mod tests {
 
     #[test]
     fn created_at_can_be_put_in_later() {
-        let version = Version { timestamp_ms: 1, partition: 2, offset: 3 };
-        let [mut early, mut late] = [Vec::new(), Vec::new()];
-        render(&mut early, Uuid::max(), 5, &Columns::default(), &Digest([7; 32]), "t", version);
-        render(
-            &mut late,
-            Uuid::max(),
-            1_700_000_000_000_000,
-            &Columns::default(),
-            &Digest([7; 32]),
-            "t",
-            version,
-        );
+        let mut early = rendered(Uuid::max(), 5);
         set_created_at(&mut early, 1_700_000_000_000_000);
-        assert_eq!(early, late);
+        assert_eq!(early, rendered(Uuid::max(), 1_700_000_000_000_000));
     }
 
     #[test]
     fn an_interval_is_microseconds_days_months() {
         let mut out = Vec::new();
-        interval(&mut out, Some(-5));
+        interval(&mut TupleWriter::new(&mut out, &mut Vec::new(), &[]), Some(-5));
         let mut expected = 16_i32.to_be_bytes().to_vec();
         expected.extend((-5_i64).to_be_bytes());
         expected.extend([0; 8]);
         assert_eq!(out, expected);
+    }
+
+    fn rendered(id: Uuid, created_at: i64) -> Vec<u8> {
+        let mut tuple = Vec::new();
+        let version = Version { timestamp_ms: 1, partition: 2, offset: 3 };
+        let digest = Digest([7; 32]);
+        let mut lent = Vec::new();
+        let mut writer = TupleWriter::new(&mut tuple, &mut lent, &[]);
+        render(&mut writer, id, created_at, &Columns::default(), &digest, "t", version);
+        tuple
     }
 }

@@ -28,8 +28,6 @@ use crate::source;
 use crate::store::Store;
 use crate::takeover::Takeover;
 
-/// Bytes that may be on their way from delivery to commit.
-const IN_FLIGHT_BYTES: usize = 32 << 20;
 /// Connections for everything but the lanes: takeovers, partitions, observation.
 pub(super) const SIDE_CONNECTIONS: usize = 4;
 /// Connections that write, unless another number is asked for.
@@ -138,7 +136,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         reason = "a command a batch or rebalance: the source must never be waited for"
     )]
     let commands = crossbeam_channel::unbounded();
-    let budget = Budget::new(IN_FLIGHT_BYTES, metrics.in_flight_bytes.clone());
+    let in_flight = lane::IN_FLIGHT_BYTES * usize::from(options.lanes);
+    let budget = Budget::new(in_flight, metrics.in_flight_bytes.clone());
     let give_up = CancellationToken::new();
     let setup = lane::Setup {
         store: Store {

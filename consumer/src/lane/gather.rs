@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
 
 use super::Setup;
-use crate::batch::{Batch, BatchBuilder, fingerprint};
+use super::handover::{ToWriter, Turn};
+use crate::batch::{BatchBuilder, fingerprint};
 use crate::budget::Budget;
 use crate::claim::{Claim, ClaimId, Halt, HaltReason, LastRecord};
 use crate::metrics::Metrics;
@@ -16,7 +16,7 @@ use crate::source::{Chunk, Command, Commands, RawRecord, ToLane};
 
 pub(super) struct Gather {
     inbox: mpsc::UnboundedReceiver<ToLane>,
-    ready: mpsc::Sender<Batch>,
+    writer: ToWriter,
     builder: BatchBuilder,
     partitions: HashMap<i32, Reading>,
     commands: Commands,
@@ -38,11 +38,11 @@ impl Gather {
         setup: &Setup,
         builder: BatchBuilder,
         inbox: mpsc::UnboundedReceiver<ToLane>,
-        ready: mpsc::Sender<Batch>,
+        writer: ToWriter,
     ) -> Self {
         Self {
             inbox,
-            ready,
+            writer,
             builder,
             partitions: HashMap::new(),
             commands: setup.commands.clone(),
@@ -55,13 +55,14 @@ impl Gather {
         loop {
             let message = match self.builder.due() {
                 None => self.inbox.recv().await,
+                // A batch that is due while another is written may as well grow until the writer can take it.
                 Some(due) => tokio::select! {
                     biased;
-                    message = self.inbox.recv() => message,
-                    () = sleep_until(due.into()) => {
-                        self.hand_over().await;
+                    turn = self.writer.idle_from(due) => {
+                        self.hand_over_in(turn);
                         continue;
                     }
+                    message = self.inbox.recv() => message,
                 },
             };
             match message {
@@ -75,9 +76,6 @@ impl Gather {
                     self.hand_over().await;
                     return;
                 }
-            }
-            if self.builder.due().is_some_and(|due| due <= Instant::now()) {
-                self.hand_over().await;
             }
         }
     }
@@ -161,10 +159,14 @@ impl Gather {
 
     async fn hand_over(&mut self) {
         if !self.builder.is_empty() {
-            self.builder.seal();
-            // The writer ends only when the process does.
-            let _ = self.ready.send(self.builder.take()).await;
+            let turn = self.writer.idle().await;
+            self.hand_over_in(turn);
         }
+    }
+
+    fn hand_over_in(&mut self, turn: Turn) {
+        self.builder.seal();
+        self.writer.write(self.builder.take(), turn);
     }
 }
 

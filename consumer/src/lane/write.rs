@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::Setup;
 use super::finish::Done;
+use super::handover::ToWrite;
 use super::trace::End;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
@@ -25,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(150);
 
 pub(super) struct Writer {
     setup: Setup,
-    batches: mpsc::Receiver<Batch>,
+    ready: ToWrite,
     finisher: mpsc::Sender<Done>,
     /// Claims that are worth nothing any more; their records are somebody else's to write.
     void: HashSet<ClaimId>,
@@ -33,17 +34,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        setup: Setup,
-        batches: mpsc::Receiver<Batch>,
-        finisher: mpsc::Sender<Done>,
-    ) -> Self {
-        Self { setup, batches, finisher, void: HashSet::new(), outlook: Outlook::default() }
+    pub(super) fn new(setup: Setup, ready: ToWrite, finisher: mpsc::Sender<Done>) -> Self {
+        Self { setup, ready, finisher, void: HashSet::new(), outlook: Outlook::default() }
     }
 
     pub(super) async fn run(mut self) {
         let give_up = self.setup.give_up.clone();
-        while let Some(batch) = self.batches.recv().await {
+        while let Some((batch, _turn)) = self.ready.recv().await {
             let records = batch.rows.len() + batch.dead_letters.len();
             tokio::select! {
                 // The finisher ends after this task only.

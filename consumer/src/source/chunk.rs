@@ -42,6 +42,19 @@ pub struct RawRecord<'a> {
 }
 
 impl Chunk {
+    /// An empty chunk for so many bytes: one that grew on the way would be copied, and half empty.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// Nothing more comes in: room that was not needed is given back.
+    pub fn finished(mut self) -> Self {
+        self.bytes.shrink_to_fit();
+        self.headers.shrink_to_fit();
+        self.records.shrink_to_fit();
+        self
+    }
+
     /// Bytes held: what the record's content counts for in the memory budget.
     pub fn bytes(&self) -> usize {
         self.bytes.len()

@@ -25,7 +25,9 @@ use crate::kafka::setup_error;
 use crate::metrics::Metrics;
 
 /// A chunk is handed on when it has this many bytes, or when nothing more is waiting.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
+/// What it is made for: the record that fills it mostly ends in here.
+const CHUNK_ROOM: usize = CHUNK_BYTES + (16 << 10);
 /// Records between two looks at the commands.
 const RECORDS_PER_TURN: usize = 64;
 /// How long a poll waits when nothing is there; also the longest a command waits.
@@ -73,7 +75,7 @@ impl Reader {
                 health,
             ),
             topic,
-            chunks: lanes.iter().map(|_| Chunk::default()).collect(),
+            chunks: lanes.iter().map(|_| Chunk::with_room(CHUNK_ROOM)).collect(),
             shares: Shares::new(lanes.len()),
             lanes,
             budget,
@@ -297,7 +299,8 @@ impl Reader {
         if self.chunks[lane].is_empty() {
             return;
         }
-        let chunk = std::mem::take(&mut self.chunks[lane]);
+        let chunk =
+            std::mem::replace(&mut self.chunks[lane], Chunk::with_room(CHUNK_ROOM)).finished();
         self.budget.take(chunk.bytes());
         let _ = self.lanes[lane].send(ToLane::Records(Arc::new(chunk)));
     }

@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use audit_consumer::{
-    batch::{self, BatchBuilder},
+    batch::{self, BatchBuilder, TupleWriter},
     claim::{Claim, ClaimId},
     metrics::{EventSeries, Metrics},
     source::{Chunk, RawRecord},
@@ -75,18 +75,21 @@ pub(super) fn digest(size: Size) -> Result<Pass> {
 /// The tuple for COPY.
 pub(super) fn render(size: Size) -> Result<Pass> {
     let decoded = decoded(size)?;
-    let mut tuples = Vec::new();
+    let (mut tuples, mut lent) = (Vec::new(), Vec::new());
     Ok(Box::new(move || {
         tuples.clear();
+        lent.clear();
         for Decoded { raw, event, id, digest } in &decoded {
             let version = Version {
                 timestamp_ms: raw.timestamp_ms(),
                 partition: raw.partition(),
                 offset: raw.offset(),
             };
-            batch::render(&mut tuples, *id, RECEIVED, &event.columns, digest, TOPIC, version);
+            let value = raw.value().unwrap_or_default();
+            let mut tuple = TupleWriter::new(&mut tuples, &mut lent, value);
+            batch::render(&mut tuple, *id, RECEIVED, &event.columns, digest, TOPIC, version);
         }
-        black_box(&tuples);
+        black_box((&tuples, &lent));
     }))
 }
 

@@ -2,4 +2,5 @@
 
 mod backpressure;
 mod contents;
+mod memory;
 mod spread;

@@ -7,10 +7,7 @@ use audit_tests::{binary::Binary, service::Service};
 use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, Statement};
 
-use crate::{
-    cpu::{CpuTimes, peak_memory},
-    stage::Stage,
-};
+use crate::{cpu::CpuTimes, stage::Stage};
 
 /// Between two looks at how far it is: seldom, since looking costs the database.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -54,7 +51,7 @@ pub(crate) async fn drain(
         .await
         .with_context(|| consumer.log_tail(20))?;
     let drained =
-        Drained { rate, peak_memory: peak_memory(consumer.pid())?, cpu: CpuTimes::now()?.consumer };
+        Drained { rate, peak_memory: consumer.peak_memory()?, cpu: CpuTimes::now()?.consumer };
     let status = consumer.terminate(Duration::from_secs(30)).await?;
     ensure!(status.success(), "the consumer ended with {status}");
     Ok(drained)

@@ -3,7 +3,7 @@
 use std::{error::Error, ops::Range};
 
 use anyhow::{Context, Result};
-use audit_consumer::batch::{COLUMNS, HEADER, TRAILER};
+use audit_consumer::batch::{COLUMNS, HEADER, MAX_BATCH_BYTES, TRAILER};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::{
@@ -16,8 +16,6 @@ use tokio_postgres::{
 pub(crate) const BATCH: usize = 3_000;
 /// Bytes of a COPY handed to the connection at a time, as the consumer does.
 const PIECE: usize = 128 << 10;
-/// Bytes at which a batch is full whatever its rows: the consumer's.
-const BATCH_BYTES: usize = 8 << 20;
 
 /// All rows, batch by batch.
 pub(crate) struct Rows {
@@ -67,7 +65,7 @@ impl Rows {
                     _ => rendering.field(value),
                 }
             }
-            if rendering.rows == BATCH || rendering.copy.len() >= BATCH_BYTES {
+            if rendering.rows == BATCH || rendering.copy.len() >= MAX_BATCH_BYTES {
                 batches.push(std::mem::take(&mut rendering).finish(types.len()));
             }
         }

@@ -1,7 +1,5 @@
 //! Many events in one request: each has its own fate, and the memory for all of them is bounded.
 
-use std::fs;
-
 use anyhow::{Context, Result, ensure};
 use audit_schema::problem::Code;
 use audit_tests::{
@@ -125,8 +123,8 @@ async fn memory_stays_bounded_under_many_large_batches() -> Result<()> {
     let taken = answers.iter().flatten().filter(|answer| answer.status == 207).count();
     assert!((1..=4).contains(&taken), "{taken} taken");
     // All 32 at once would take 480 MiB for their bodies alone.
-    let peak = peak_memory(gateway.service.pid())?;
-    assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
+    let peak = gateway.service.peak_memory()?;
+    assert!(peak < 256 << 20, "{} MiB", peak >> 20);
 
     let event = generator.event(IdKind::Dated).value();
     let answer = gateway.post(&event).await?;
@@ -162,12 +160,4 @@ fn padded(generator: &mut Generator, size: usize) -> Result<Vec<u8>> {
     let frame = br#"{"padding":"","#.len() - 1;
     let padding = size.checked_sub(event.len() + frame).context("the event is larger")?;
     Ok([format!(r#"{{"padding":"{}","#, "x".repeat(padding)).as_bytes(), &event[1..]].concat())
-}
-
-/// The largest resident set a process has had, in bytes.
-fn peak_memory(pid: u32) -> Result<usize> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    let kib: usize = peak.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024)
 }

@@ -13,10 +13,11 @@ use audit_tests::{
 use chrono::Utc;
 
 const SEED: u64 = 0x0A0D_0010;
-/// What the consumer may hold, with the chunk that takes it past its limit.
-const LIMIT: f64 = 34e6;
+/// What two lanes may hold, and that with the chunks that take them past it.
+const FULL: f64 = 16.0 * 1024.0 * 1024.0;
+const LIMIT: f64 = 18e6;
 
-/// The backlog is three times what the consumer holds. While nothing can be written it stops receiving, stays in its
+/// The backlog is six times what the consumer holds. While nothing can be written it stops receiving, stays in its
 /// group for longer than it may go without polling, and goes on as if nothing had been.
 #[tokio::test]
 async fn a_backlog_waits_in_the_topic() -> Result<()> {
@@ -34,7 +35,7 @@ async fn a_backlog_waits_in_the_topic() -> Result<()> {
         .await?;
     let full = eventually(Duration::from_secs(60), "the consumer to stop receiving", async || {
         let held = consumer.metrics().await?.sum("kubernaut_audit_in_flight_bytes", &[]);
-        ensure!(held >= 32e6, "it holds {held} bytes");
+        ensure!(held >= FULL, "it holds {held} bytes");
         Ok(held)
     })
     .await?;
