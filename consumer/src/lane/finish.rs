@@ -56,13 +56,15 @@ impl Finisher {
         add(&metrics.events.operations, "success", stored + superseding + late);
         add(&metrics.events.operations, "error", dead_lettered);
         let now = Utc::now().timestamp_millis();
-        for (row, disposition) in batch.rows.iter().zip(&written.dispositions) {
+        let latency = metrics.end_to_end_latency.local();
+        for row in &batch.rows {
             let waited = u32::try_from((now - row.version.timestamp_ms).max(0)).unwrap_or(u32::MAX);
-            metrics.end_to_end_latency.observe(f64::from(waited) / 1e3);
-            if *disposition == Some(Disposition::Stored) {
-                row.observation.record();
-            }
+            latency.observe(f64::from(waited) / 1e3);
         }
+        latency.flush();
+        let rows = batch.rows.iter().zip(&written.dispositions);
+        let stored = rows.filter(|(_, disposition)| **disposition == Some(Disposition::Stored));
+        metrics.events.record(stored.map(|(row, _)| &row.observation));
         debug!(records = count, partitions = batch.spans.len(), "committed");
     }
 }

@@ -1,15 +1,13 @@
 //! The metrics of the workflows themselves, under the names their dashboards know.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audit_schema::decode::Event;
-use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts,
-    Registry,
-};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::cap::{Cap, OTHER, SeriesCap};
+use super::series::{Observation, Place, Series};
 
 /// 30 seconds to 30 minutes.
 const DURATION_BUCKETS: [f64; 7] = [30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0];
@@ -23,6 +21,7 @@ pub struct EventMetrics {
     /// Contents stored (`success`) and records dead-lettered (`error`), each once.
     pub operations: IntCounterVec,
     caps: Arc<Mutex<Caps>>,
+    series: Arc<Mutex<Series>>,
 }
 
 #[derive(Default)]
@@ -73,28 +72,8 @@ impl EventMetrics {
             )?,
             operations,
             caps: Arc::default(),
+            series: Arc::default(),
         })
-    }
-}
-
-/// What one event will add, once it is known to be new and committed.
-#[derive(Debug, Clone, Default)]
-pub struct Observation {
-    duration: Option<(Histogram, f64)>,
-    score: Option<(Gauge, f64)>,
-    steps: Vec<IntCounter>,
-}
-
-impl Observation {
-    /// Counts the event.
-    pub fn record(&self) {
-        if let Some((histogram, seconds)) = &self.duration {
-            histogram.observe(*seconds);
-        }
-        if let Some((gauge, score)) = &self.score {
-            gauge.set(*score);
-        }
-        self.steps.iter().for_each(IntCounter::inc);
     }
 }
 
@@ -104,21 +83,27 @@ impl Observation {
 pub struct EventSeries {
     metrics: EventMetrics,
     /// By label.
-    workflows: HashMap<Box<str>, Workflow>,
+    workflows: Table<Workflow>,
 }
+
+/// Keys come from events. Nobody can make a table long by choosing them, since the caps bound it, and its seed is random.
+type Table<T> = HashMap<Box<str>, T, foldhash::fast::RandomState>;
 
 struct Workflow {
     label: Box<str>,
-    durations: HashMap<Box<str>, Histogram>,
-    score: Gauge,
-    /// By action, then status.
-    steps: HashMap<Box<str>, HashMap<Box<str>, IntCounter>>,
+    /// By outcome.
+    durations: Table<Place>,
+    score: Place,
+    /// By action, then status, as the caps admitted them.
+    steps: Table<Table<Place>>,
+    /// Where its steps count that the caps do not admit.
+    other_steps: Option<Place>,
 }
 
 impl EventSeries {
     /// The series as one lane sees them.
     pub fn new(metrics: EventMetrics) -> Self {
-        Self { metrics, workflows: HashMap::new() }
+        Self { metrics, workflows: Table::default() }
     }
 
     /// What the event would add. Absent and negative durations are not observed.
@@ -137,7 +122,7 @@ impl EventSeries {
         let seconds = columns.total_duration.filter(|micros| *micros >= 0).map(micros_to_seconds);
         Observation {
             duration: seconds.map(|seconds| (workflow.duration(metrics, columns.outcome), seconds)),
-            score: columns.effectiveness_score.map(|score| (workflow.score.clone(), score)),
+            score: columns.effectiveness_score.map(|score| (workflow.score, score)),
             steps: event
                 .steps()
                 .map(|(action, status)| workflow.step(metrics, action, status))
@@ -149,42 +134,68 @@ impl EventSeries {
 impl Workflow {
     fn new(metrics: &EventMetrics, label: &str) -> Self {
         let score = metrics.score.with_label_values(&[label]);
-        Self { label: label.into(), durations: HashMap::new(), score, steps: HashMap::new() }
+        Self {
+            label: label.into(),
+            durations: Table::default(),
+            score: metrics.series().add_score(score),
+            steps: Table::default(),
+            other_steps: None,
+        }
     }
 
-    fn duration(&mut self, metrics: &EventMetrics, outcome: &str) -> Histogram {
+    fn duration(&mut self, metrics: &EventMetrics, outcome: &str) -> Place {
         if let Some(known) = self.durations.get(outcome) {
-            return known.clone();
+            return *known;
         }
         let room = metrics.caps().durations.admits([&self.label, outcome]);
         let label = if room { &*self.label } else { OTHER };
-        let histogram = metrics.duration.with_label_values(&[label, outcome]);
+        let place =
+            metrics.series().add_duration(&metrics.duration.with_label_values(&[label, outcome]));
         // There are three outcomes.
-        self.durations.insert(outcome.into(), histogram.clone());
-        histogram
+        self.durations.insert(outcome.into(), place);
+        place
     }
 
-    fn step(&mut self, metrics: &EventMetrics, action: &str, status: &str) -> IntCounter {
-        if let Some(known) = self.steps.get(action).and_then(|statuses| statuses.get(status)) {
-            return known.clone();
+    fn step(&mut self, metrics: &EventMetrics, action: &str, status: &str) -> Place {
+        if let Some(known) = self.known_step(action, status) {
+            return known;
         }
         let mut caps = metrics.caps();
-        let mut labels = [&*self.label, caps.action.admit(action), caps.status.admit(status)];
-        let room = caps.steps.admits(labels);
+        let (action, status) = (caps.action.admit(action), caps.status.admit(status));
+        let room = caps.steps.admits([&self.label, action, status]);
+        drop(caps);
+
+        let add = |labels: &[&str; 3]| {
+            metrics.series().add_step(&metrics.steps.with_label_values(labels))
+        };
         if !room {
-            labels = [OTHER; 3];
+            return *self.other_steps.get_or_insert_with(|| add(&[OTHER; 3]));
         }
-        let counter = metrics.steps.with_label_values(&labels);
-        if room && labels[1..] == [action, status] {
-            self.steps.entry(action.into()).or_default().insert(status.into(), counter.clone());
+        if let Some(known) = self.known_step(action, status) {
+            return known;
         }
-        counter
+        let place = add(&[&self.label, action, status]);
+        self.steps.entry(action.into()).or_default().insert(status.into(), place);
+        place
+    }
+
+    fn known_step(&self, action: &str, status: &str) -> Option<Place> {
+        self.steps.get(action)?.get(status).copied()
     }
 }
 
 impl EventMetrics {
-    fn caps(&self) -> std::sync::MutexGuard<'_, Caps> {
+    /// Counts events that are committed, in their order.
+    pub fn record<'a>(&self, observations: impl Iterator<Item = &'a Observation>) {
+        self.series().record(observations);
+    }
+
+    fn caps(&self) -> MutexGuard<'_, Caps> {
         self.caps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn series(&self) -> MutexGuard<'_, Series> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

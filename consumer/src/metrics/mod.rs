@@ -2,6 +2,7 @@
 
 mod cap;
 mod events;
+mod series;
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
-pub use events::{EventMetrics, EventSeries, Observation};
+pub use events::{EventMetrics, EventSeries};
+pub use series::Observation;
 
 /// Stands for an error without SQLSTATE, such as a lost connection.
 const NO_SQLSTATE: &str = "none";

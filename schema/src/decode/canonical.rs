@@ -88,7 +88,13 @@ impl Scanner<'_, '_> {
 
         let canonical = &self.scratch.canonical;
         let key_prefix = prefix(&canonical[start + 1..key_end - 1]);
-        let member = Member { key_prefix, start, key_end, end: canonical.len(), at: key.at };
+        let member = Member {
+            key_prefix,
+            start: offset(start),
+            key_end: offset(key_end),
+            end: offset(canonical.len()),
+            at: key.at,
+        };
         self.scratch.members.push(member);
         Ok(value)
     }
@@ -104,7 +110,7 @@ impl Scanner<'_, '_> {
         if members.is_sorted_by(|a, b| compare(a, b).is_lt()) {
             return Sorted::AsTheyCame;
         }
-        members.sort_unstable_by(|a, b| compare(a, b).then(a.at.cmp(&b.at)));
+        members.sort_unstable_by(|a, b| compare(a, b).then_with(|| a.at.cmp(&b.at)));
 
         let has_repeats = members.windows(2).any(|pair| compare(&pair[0], &pair[1]).is_eq());
         if has_repeats {
@@ -116,7 +122,7 @@ impl Scanner<'_, '_> {
     /// Writes once more, in their present order, the members from `first` on.
     pub(super) fn write_members(&mut self, first: usize) {
         for member in &self.scratch.members[first..] {
-            self.scratch.canonical.extend_from_within(member.start..member.end);
+            self.scratch.canonical.extend_from_within(member.start as usize..member.end as usize);
         }
     }
 
@@ -153,9 +159,8 @@ impl Scanner<'_, '_> {
 
     fn write_text(&mut self, text: Text) {
         let canonical = &mut self.scratch.canonical;
-        canonical.push(b'"');
-        canonical.extend_from_slice(text.bytes(self.input, &self.scratch.unescaped));
-        canonical.push(END);
+        canonical.extend_from_slice(text.quoted(self.input, &self.scratch.unescaped));
+        *canonical.last_mut().expect("quotes were written just now") = END;
     }
 }
 
@@ -169,7 +174,7 @@ pub(super) enum Sorted {
 impl Member {
     /// The key without the quote and the 0xFF around it.
     fn key<'a>(&self, canonical: &'a [u8]) -> &'a [u8] {
-        &canonical[self.start + 1..self.key_end - 1]
+        &canonical[self.start as usize + 1..self.key_end as usize - 1]
     }
 }
 

@@ -78,27 +78,29 @@ fn write_canonical(
     fraction: &[u8],
     exponent: i32,
 ) {
-    let start = canonical.len();
-    canonical.push(b'-');
-    canonical.extend_from_slice(integer);
-    canonical.extend_from_slice(fraction);
+    let fraction = without_zeros_behind(fraction);
+    let mut significant = integer;
+    if fraction.is_empty() {
+        significant = without_zeros_behind(integer);
+    }
+    let length =
+        |digits: &[u8]| i32::try_from(digits.len()).expect("a literal within the limits is short");
+    let exponent = exponent + length(integer) - length(significant) - length(fraction);
 
-    let digits = &canonical[start + 1..];
-    let trailing = digits.iter().rev().take_while(|digit| **digit == b'0').count();
-    if trailing == digits.len() {
-        canonical.truncate(start);
+    // By the grammar an integer that begins with zero is nothing else.
+    let (integer, fraction) = match significant {
+        b"0" | b"" => (&b""[..], without_zeros_before(fraction)),
+        _ => (significant, fraction),
+    };
+    if integer.is_empty() && fraction.is_empty() {
         canonical.extend_from_slice(&[b'0', END]);
         return;
     }
-    let leading = digits.iter().take_while(|digit| **digit == b'0').count();
-    canonical.truncate(canonical.len() - trailing);
-    // The leading zeros go, and the minus unless it belongs there.
-    let digits_start = start + usize::from(negative);
-    canonical.drain(digits_start..start + 1 + leading);
-
-    let length =
-        |digits: usize| i32::try_from(digits).expect("a literal within the limits is short");
-    let exponent = exponent - length(fraction.len()) + length(trailing);
+    if negative {
+        canonical.push(b'-');
+    }
+    canonical.extend_from_slice(integer);
+    canonical.extend_from_slice(fraction);
     if exponent != 0 {
         canonical.push(b'e');
         canonical.extend_from_slice(&exponent.to_be_bytes());
@@ -106,8 +108,24 @@ fn write_canonical(
     canonical.push(END);
 }
 
+fn without_zeros_behind(mut digits: &[u8]) -> &[u8] {
+    while let [rest @ .., b'0'] = digits {
+        digits = rest;
+    }
+    digits
+}
+
+fn without_zeros_before(mut digits: &[u8]) -> &[u8] {
+    while let [b'0', rest @ ..] = digits {
+        digits = rest;
+    }
+    digits
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::scan::{NumberLimits, Scanner};
     use super::super::scratch::Scratch;
     use super::*;
@@ -155,5 +173,45 @@ mod tests {
         assert_eq!(canonical("-42"), b"-42\xFF");
         assert_eq!(canonical("1200"), b"12e\x00\x00\x00\x02\xFF");
         assert_eq!(canonical("0.5"), b"5e\xFF\xFF\xFF\xFF\xFF");
+    }
+
+    proptest! {
+        /// All digits in a row, less the zeros at both ends.
+        #[test]
+        fn the_form_is_that_of_the_digits_in_a_row(
+            negative: bool,
+            integer in "0|[1-9][0-9]{0,5}0{0,4}",
+            fraction in proptest::option::of("0{0,4}[0-9]{1,5}0{0,4}"),
+            exponent in proptest::option::of(-308..=308_i32),
+        ) {
+            let mut literal = format!("{}{integer}", if negative { "-" } else { "" });
+            let fraction = fraction.unwrap_or_default();
+            if !fraction.is_empty() {
+                literal.push_str(&format!(".{fraction}"));
+            }
+            if let Some(exponent) = exponent {
+                literal.push_str(&format!("e{exponent}"));
+            }
+
+            let row = format!("{integer}{fraction}");
+            let digits = row.trim_end_matches('0');
+            let places = i32::try_from(fraction.len()).unwrap();
+            let trailing = i32::try_from(row.len() - digits.len()).unwrap();
+            let exponent = exponent.unwrap_or(0) - places + trailing;
+            let digits = digits.trim_start_matches('0');
+            let mut expected = Vec::new();
+            if digits.is_empty() {
+                expected.push(b'0');
+            } else {
+                expected.extend(negative.then_some(b'-'));
+                expected.extend(digits.bytes());
+                if exponent != 0 {
+                    expected.push(b'e');
+                    expected.extend(exponent.to_be_bytes());
+                }
+            }
+            expected.push(END);
+            prop_assert_eq!(canonical(&literal), expected, "{}", literal);
+        }
     }
 }

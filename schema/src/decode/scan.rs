@@ -70,23 +70,25 @@ impl<'v, 's> Scanner<'v, 's> {
         mut each: impl FnMut(&mut Self, Key) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         self.open()?;
-        if self.next_is(b'}') {
+        if self.token() == Some(b'}') {
             self.close();
             return Ok(());
         }
         loop {
             self.skip_whitespace();
             let key = self.key()?;
-            if !self.next_is(b':') {
+            if self.token() != Some(b':') {
                 return self.syntax("':' expected");
             }
+            self.at += 1;
             each(self, key)?;
-            if self.next_is(b'}') {
-                self.close();
-                return Ok(());
-            }
-            if !self.next_is(b',') {
-                return self.syntax("',' or '}' expected");
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.close();
+                    return Ok(());
+                }
+                _ => return self.syntax("',' or '}' expected"),
             }
         }
     }
@@ -97,18 +99,19 @@ impl<'v, 's> Scanner<'v, 's> {
         mut each: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         self.open()?;
-        if self.next_is(b']') {
+        if self.token() == Some(b']') {
             self.close();
             return Ok(());
         }
         loop {
             each(self)?;
-            if self.next_is(b']') {
-                self.close();
-                return Ok(());
-            }
-            if !self.next_is(b',') {
-                return self.syntax("',' or ']' expected");
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.close();
+                    return Ok(());
+                }
+                _ => return self.syntax("',' or ']' expected"),
             }
             if let Some(Segment::Index(index)) = self.scratch.path.last_mut() {
                 *index += 1;
@@ -140,7 +143,9 @@ impl<'v, 's> Scanner<'v, 's> {
         Ok(())
     }
 
+    /// Behind the closing bracket, which is next.
     fn close(&mut self) {
+        self.at += 1;
         self.scratch.path.pop();
     }
 
@@ -154,12 +159,10 @@ impl<'v, 's> Scanner<'v, 's> {
         self.input.as_bytes().get(self.at).copied()
     }
 
-    /// Skips whitespace and, if it follows, `byte`.
-    fn next_is(&mut self, byte: u8) -> bool {
+    /// Skips whitespace; gives what is next.
+    fn token(&mut self) -> Option<u8> {
         self.skip_whitespace();
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
+        self.peek()
     }
 
     pub(super) fn skip_whitespace(&mut self) {

@@ -59,6 +59,13 @@ impl Text {
         &self.source(input, unescaped).as_bytes()[self.range()]
     }
 
+    /// With the quotes around it, which a string that was read has in either place.
+    #[inline]
+    pub(super) fn quoted<'a>(self, input: &'a str, unescaped: &'a str) -> &'a [u8] {
+        let Range { start, end } = self.range();
+        &self.source(input, unescaped).as_bytes()[start - 1..=end]
+    }
+
     fn source<'a>(self, input: &'a str, unescaped: &'a str) -> &'a str {
         if self.start & HAD_ESCAPES == 0 { input } else { unescaped }
     }
@@ -76,13 +83,14 @@ pub(super) enum Segment {
 }
 
 /// An object's member: `canonical[start..key_end]` is its key, `canonical[start..end]` all of it.
+/// Small, as sorting moves it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
     /// The key's first eight bytes, so that most comparisons need not look at the key itself.
     pub(super) key_prefix: u64,
-    pub(super) start: usize,
-    pub(super) key_end: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) key_end: u32,
+    pub(super) end: u32,
     /// Offset of the key in the input.
     pub(super) at: u32,
 }
@@ -98,7 +106,7 @@ pub(super) struct Step {
 /// and stays so.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// The strings that had escapes, one after the other.
+    /// The strings that had escapes, one after the other, each between quotes.
     pub(super) unescaped: String,
     /// Canonical forms; see [`super::canonical`].
     pub(super) canonical: Vec<u8>,

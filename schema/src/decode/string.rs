@@ -32,6 +32,8 @@ impl Scanner<'_, '_> {
     }
 
     fn string_with_escapes(&mut self, start: usize) -> Result<Text, Stop> {
+        // Between quotes here as well: see `Text::quoted`.
+        self.scratch.unescaped.push('"');
         let unescaped_start = self.scratch.unescaped.len();
         let mut plain_start = start;
         loop {
@@ -52,7 +54,9 @@ impl Scanner<'_, '_> {
             self.at += plain_length(&self.input.as_bytes()[plain_start..]);
         }
         self.at += 1;
-        Ok(Text::unescaped(unescaped_start, self.scratch.unescaped.len()))
+        let text = Text::unescaped(unescaped_start, self.scratch.unescaped.len());
+        self.scratch.unescaped.push('"');
+        Ok(text)
     }
 
     /// Reads an escape, its backslash being next; the inner error is one that does not end the scan.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use audit_consumer::{
     batch::{self, BatchBuilder, TupleWriter},
     claim::{Claim, ClaimId},
-    metrics::{EventSeries, Metrics},
+    metrics::{EventMetrics, EventSeries, Metrics},
     source::{Chunk, RawRecord},
 };
 use audit_schema::{
@@ -96,11 +96,13 @@ pub(super) fn render(size: Size) -> Result<Pass> {
 /// The metrics of the event itself: looked up, then counted.
 pub(super) fn observe(size: Size) -> Result<Pass> {
     let decoded = decoded(size)?;
-    let mut series = series()?;
+    let metrics = metrics()?;
+    let mut series = EventSeries::new(metrics.clone());
+    let mut observations = Vec::with_capacity(decoded.len());
     Ok(Box::new(move || {
-        for Decoded { event, .. } in &decoded {
-            series.observe(event).record();
-        }
+        observations.clear();
+        observations.extend(decoded.iter().map(|Decoded { event, .. }| series.observe(event)));
+        metrics.record(observations.iter());
     }))
 }
 
@@ -109,7 +111,8 @@ pub(super) fn gather(size: Size) -> Result<Pass> {
     let chunk = received(size)?;
     let claim =
         Claim { id: ClaimId(1), partition: PARTITION, epoch: 1, next_offset: 0, last: None };
-    let mut builder = BatchBuilder::new(TOPIC.into(), BATCH_SIZE, LINGER, series()?);
+    let mut builder =
+        BatchBuilder::new(TOPIC.into(), BATCH_SIZE, LINGER, EventSeries::new(metrics()?));
     Ok(Box::new(move || {
         for (position, raw) in records(chunk).enumerate() {
             builder.push(&claim, raw.offset(), chunk, position);
@@ -166,7 +169,6 @@ fn message(offset: i64, record: Record) -> OwnedMessage {
     OwnedMessage::new(value, key, TOPIC.to_owned(), time, PARTITION, offset, Some(headers))
 }
 
-fn series() -> Result<EventSeries> {
-    let metrics = Metrics::register(&Registry::new()).context("register the metrics")?;
-    Ok(EventSeries::new(metrics.events))
+fn metrics() -> Result<EventMetrics> {
+    Ok(Metrics::register(&Registry::new()).context("register the metrics")?.events)
 }

@@ -32,7 +32,8 @@ impl Lanes {
         let mut decoder = Decoder::default();
         let event = decoder.decode(&value).unwrap();
         for lane in &mut self.lanes {
-            lane.observe(&event).record();
+            let observation = lane.observe(&event);
+            lane.metrics.record([&observation].into_iter());
         }
     }
 
@@ -88,6 +89,8 @@ fn made_up_actions_and_statuses_share_a_series_past_the_bound() {
     let [.., steps] = lanes.series();
     assert_eq!(steps, (MAX_VALUES + 1, 5_000.0));
     assert!(lanes.remembered() <= 2 * (MAX_VALUES + 1), "{}", lanes.remembered());
+    let places = lanes.lanes[0].metrics.series().steps.len();
+    assert!(places <= 2 * (MAX_VALUES + 1), "{places}");
 }
 
 #[test]
