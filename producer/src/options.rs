@@ -75,8 +75,11 @@ impl PublisherOptions {
         if is_uri_reference(&self.source) { Ok(()) } else { Err(SetupError::Source) }
     }
 
-    /// The configuration of the Kafka client.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, SetupError> {
+    /// The configuration of the Kafka client that these options mean, for whoever compares another client with it.
+    ///
+    /// # Errors
+    /// [`SetupError::Property`].
+    pub fn client_config(&self) -> Result<ClientConfig, SetupError> {
         let timeout = self.message_timeout();
         let mut config = ClientConfig::new();
         config

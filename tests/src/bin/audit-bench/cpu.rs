@@ -19,6 +19,8 @@ pub(crate) struct CpuTimes {
     pub(crate) postgres: u64,
     /// By the broker.
     pub(crate) broker: u64,
+    /// By what requests are sent to: `audit-producer`, or the server that does nothing.
+    pub(crate) server: u64,
     /// By every process of the machine, its kernel, and whoever else uses the processors under it.
     pub(crate) machine: u64,
     /// What all processors together could have spent.
@@ -39,6 +41,7 @@ impl CpuTimes {
                 "audit-consumer" => times.consumer += spent,
                 "postgres" => times.postgres += spent,
                 "java" => times.broker += spent,
+                "audit-producer" | "audit-bench" => times.server += spent,
                 _ => {}
             }
         }
@@ -53,6 +56,7 @@ impl CpuTimes {
             consumer: self.consumer.saturating_sub(before.consumer),
             postgres: self.postgres - before.postgres,
             broker: self.broker - before.broker,
+            server: self.server.saturating_sub(before.server),
             machine: self.machine - before.machine,
             capacity: self.capacity - before.capacity,
         }
@@ -60,7 +64,7 @@ impl CpuTimes {
 
     /// The share of the machine that went to none of us, 0 to 1.
     pub(crate) fn others(&self) -> f64 {
-        let known = self.ours + self.consumer + self.postgres + self.broker;
+        let known = self.ours + self.consumer + self.postgres + self.broker + self.server;
         ratio(self.machine.saturating_sub(known), self.capacity)
     }
 }
@@ -73,8 +77,17 @@ pub(crate) fn ratio(a: u64, b: u64) -> f64 {
 
 /// The most memory a process has had so far, in bytes.
 pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory a process has now, in bytes.
+pub(crate) fn resident_memory(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes * 1024)
 }

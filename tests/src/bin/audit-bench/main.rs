@@ -7,6 +7,7 @@ mod cpu;
 mod events;
 mod machine;
 mod meter;
+mod publish;
 mod report;
 mod rows;
 mod settings;
@@ -37,6 +38,11 @@ struct Arguments {
 enum Suite {
     /// The consumer beside raw COPY, other sinks' upserts and bare librdkafka
     Write(settings::Settings),
+    /// The publisher beside bare librdkafka, the gateway beside an HTTP server that does nothing
+    Publish(publish::settings::Settings),
+    /// The HTTP server that does nothing
+    #[command(hide = true)]
+    Nothing(publish::nothing::Server),
 }
 
 #[tokio::main]
@@ -58,6 +64,8 @@ async fn bench(suite: &Suite) -> Result<()> {
     );
     match suite {
         Suite::Write(settings) => write::bench(settings).await,
+        Suite::Publish(settings) => publish::bench(settings).await,
+        Suite::Nothing(server) => server.serve().await,
     }
 }
 
