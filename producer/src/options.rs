@@ -89,7 +89,9 @@ impl PublisherOptions {
             .set("enable.idempotence", "true")
             .set("partitioner", topic::PARTITIONER)
             .set("compression.type", "lz4")
-            .set("linger.ms", "5")
+            // Whoever waits for an acknowledgement waits for this as well. Under load, records gather in batches while
+            // earlier requests are under way.
+            .set("linger.ms", "1")
             .set("message.max.bytes", topic::MAX_MESSAGE_BYTES.to_string())
             .set("message.timeout.ms", timeout.as_millis().to_string())
             // Ours is the queue that is full first: librdkafka counts a record until its whole batch of delivery reports
