@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(header(&record, "ce_type").as_deref(), Some(topic::CE_TYPE));
         assert_eq!(header(&record, "ce_source").as_deref(), Some(SOURCE));
         assert_eq!(header(&record, "ce_subject"), Some(record.id().to_string()));
+        assert_eq!(record.key(), record.id().to_string());
         assert_eq!(header(&record, "ce_time").as_deref(), Some("2025-01-15T08:30:00.123456Z"));
         assert_eq!(header(&record, "content-type").as_deref(), Some("application/json"));
         let ce_id = header(&record, "ce_id").unwrap();

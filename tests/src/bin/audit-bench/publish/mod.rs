@@ -76,7 +76,7 @@ async fn measure(
     };
     let figures = figures.with_context(|| variant.title())?;
     let expected = if variant == Variant::Nothing { 0 } else { count };
-    let found = stage.end(&topic).await?;
+    let found = stage.clear(&topic).await?;
     ensure!(found == expected, "{}: {found} records of {expected}", variant.title());
     Ok(figures)
 }

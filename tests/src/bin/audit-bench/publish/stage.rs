@@ -32,13 +32,14 @@ impl Stage {
         Ok(topic)
     }
 
-    /// How many records the topic was given.
-    pub(crate) async fn end(&self, topic: &str) -> Result<u32> {
-        let mut end = 0;
+    /// Deletes the topic; gives how many records it had.
+    pub(crate) async fn clear(&self, topic: &str) -> Result<u32> {
+        let mut records = 0;
         for partition in 0..self.partitions {
-            end += self.kafka.watermarks(topic, partition).await?.1;
+            records += self.kafka.watermarks(topic, partition).await?.1;
         }
-        Ok(end.try_into()?)
+        self.kafka.delete_topic(topic).await?;
+        Ok(records.try_into()?)
     }
 
     pub(crate) fn brokers(&self) -> &str {
