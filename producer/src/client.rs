@@ -24,7 +24,7 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) id: Uuid,
-    pub(crate) ticket: u64,
+    pub(crate) ticket: usize,
     pub(crate) queued_at: Instant,
     /// The record's place in the queue, free again when this is dropped.
     pub(crate) _place: OwnedSemaphorePermit,
@@ -65,10 +65,10 @@ impl Delivery {
         let metrics = &self.shared.metrics;
         match &result {
             Ok(_) => {
-                metrics.count("acknowledged");
+                metrics.acknowledged.inc();
                 metrics.ack_seconds.observe(self.queued_at.elapsed().as_secs_f64());
             }
-            Err(error) => metrics.count(error.outcome()),
+            Err(error) => metrics.count(error),
         }
         metrics.queued.dec();
         self.shared.in_flight.leave(self.ticket, result.is_ok());
@@ -117,9 +117,8 @@ impl Client {
         let headers = record.headers().fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(value) })
         });
-        let key = record.id().to_string();
         let message = BaseRecord::with_opaque_to(topic, delivery)
-            .key(&key)
+            .key(record.key())
             .payload(record.value())
             .headers(headers);
         self.producer().send(message).map_err(|(error, message)| {

@@ -1,9 +1,9 @@
 //! Which events are under way, and whether new ones are taken.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use slab::Slab;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -17,31 +17,28 @@ pub(crate) struct InFlight {
 #[derive(Debug, Default)]
 struct State {
     closing: bool,
-    next_ticket: u64,
     /// By ticket, since an id may be under way more than once.
-    events: HashMap<u64, Uuid>,
+    events: Slab<Uuid>,
     /// Given up since closing began.
     failed: Vec<Uuid>,
 }
 
 impl InFlight {
-    /// Takes an event in; `None` once closing has begun.
-    pub(crate) fn enter(&self, id: Uuid) -> Option<u64> {
+    /// Takes an event in and gives its ticket; `None` once closing has begun.
+    pub(crate) fn enter(&self, id: Uuid) -> Option<usize> {
         let mut state = self.state();
         if state.closing {
             return None;
         }
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        state.events.insert(ticket, id);
-        Some(ticket)
+        Some(state.events.insert(id))
     }
 
-    pub(crate) fn leave(&self, ticket: u64, acknowledged: bool) {
+    /// Takes an event out, once; its ticket is another's from then on.
+    pub(crate) fn leave(&self, ticket: usize, acknowledged: bool) {
         let mut state = self.state();
-        let id = state.events.remove(&ticket);
+        let id = state.events.remove(ticket);
         if state.closing && !acknowledged {
-            state.failed.extend(id);
+            state.failed.push(id);
         }
         if state.events.is_empty() {
             self.empty.notify_waiters();
@@ -70,7 +67,7 @@ impl InFlight {
     pub(crate) fn unacknowledged(&self) -> Vec<Uuid> {
         let mut state = self.state();
         let mut ids = std::mem::take(&mut state.failed);
-        ids.extend(state.events.values());
+        ids.extend(state.events.iter().map(|(_, id)| id));
         ids
     }
 

@@ -75,8 +75,11 @@ impl PublisherOptions {
         if is_uri_reference(&self.source) { Ok(()) } else { Err(SetupError::Source) }
     }
 
-    /// The configuration of the Kafka client.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, SetupError> {
+    /// The configuration of the Kafka client that these options mean, for whoever compares another client with it.
+    ///
+    /// # Errors
+    /// [`SetupError::Property`].
+    pub fn client_config(&self) -> Result<ClientConfig, SetupError> {
         let timeout = self.message_timeout();
         let mut config = ClientConfig::new();
         config
@@ -86,7 +89,9 @@ impl PublisherOptions {
             .set("enable.idempotence", "true")
             .set("partitioner", topic::PARTITIONER)
             .set("compression.type", "lz4")
-            .set("linger.ms", "5")
+            // Whoever waits for an acknowledgement waits for this as well. Under load, records gather in batches while
+            // earlier requests are under way.
+            .set("linger.ms", "1")
             .set("message.max.bytes", topic::MAX_MESSAGE_BYTES.to_string())
             .set("message.timeout.ms", timeout.as_millis().to_string())
             // Ours is the queue that is full first: librdkafka counts a record until its whole batch of delivery reports

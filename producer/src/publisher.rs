@@ -186,7 +186,7 @@ impl AuditPublisher {
     }
 
     fn counted(&self, error: PublishError) -> PublishError {
-        self.0.shared.metrics.count(error.outcome());
+        self.0.shared.metrics.count(&error);
         error
     }
 }

@@ -8,6 +8,7 @@ use audit_schema::problem::{Code, Problem, Rejection};
 use audit_schema::{identity, topic};
 use chrono::{DateTime, SecondsFormat};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::traceparent::TraceParent;
 
@@ -34,7 +35,12 @@ pub enum Identity<'a> {
 pub struct Record {
     id: Uuid,
     value: Vec<u8>,
-    headers: Vec<(&'static str, String)>,
+    source: String,
+    /// It begins with the id as text, which is the record's key and the CloudEvent's subject.
+    ce_id: String,
+    /// RFC 3339, of an event that says when it was completed.
+    time: Option<String>,
+    traceparent: Option<TraceParent>,
 }
 
 impl Record {
@@ -71,15 +77,21 @@ impl Record {
             let id = event.id.unwrap_or_else(|| make_id(&event, identity, source));
             let value =
                 if event.id.is_some() { json.to_vec() } else { event.encode_with_id(id)? };
-            Ok(Self { id, value, headers: cloud_event(&event, id, source) })
+            Ok(Self {
+                id,
+                value,
+                source: source.to_owned(),
+                ce_id: topic::ce_id(id, &event.digest(id)),
+                time: ce_time(&event),
+                traceparent: None,
+            })
         })
     }
 
     /// Carries a trace on to whoever consumes the record.
     #[must_use]
     pub fn with_traceparent(mut self, traceparent: &TraceParent) -> Self {
-        self.headers.retain(|(name, _)| *name != topic::HEADER_TRACEPARENT);
-        self.headers.push((topic::HEADER_TRACEPARENT, traceparent.as_str().to_owned()));
+        self.traceparent = Some(traceparent.clone());
         self
     }
 
@@ -87,6 +99,12 @@ impl Record {
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// The id in its 36-character form.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.ce_id[..Hyphenated::LENGTH]
     }
 
     /// The event's JSON, id included.
@@ -97,15 +115,25 @@ impl Record {
 
     /// Names and values of the headers.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(name, value)| (*name, value.as_str()))
+        let always = [
+            (topic::HEADER_SPECVERSION, topic::CE_SPECVERSION),
+            (topic::HEADER_TYPE, topic::CE_TYPE),
+            (topic::HEADER_SOURCE, &self.source),
+            (topic::HEADER_SUBJECT, self.key()),
+            (topic::HEADER_ID, &self.ce_id),
+            (topic::HEADER_CONTENT_TYPE, topic::CONTENT_TYPE),
+        ];
+        let time = self.time.as_deref().map(|time| (topic::HEADER_TIME, time));
+        let traceparent = self.traceparent.as_ref().map(TraceParent::as_str);
+        let traceparent = traceparent.map(|value| (topic::HEADER_TRACEPARENT, value));
+        always.into_iter().chain(time).chain(traceparent)
     }
 
     /// What the record costs the queue, in bytes: key, value and headers.
     #[must_use]
     pub fn size(&self) -> usize {
-        let headers: usize =
-            self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.value.len() + headers + uuid::fmt::Hyphenated::LENGTH
+        let headers: usize = self.headers().map(|(name, value)| name.len() + value.len()).sum();
+        self.value.len() + headers + self.key().len()
     }
 }
 
@@ -117,20 +145,10 @@ fn make_id(event: &Event<'_>, identity: Identity<'_>, source: &str) -> Uuid {
     }
 }
 
-fn cloud_event(event: &Event<'_>, id: Uuid, source: &str) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
-        (topic::HEADER_SPECVERSION, topic::CE_SPECVERSION.to_owned()),
-        (topic::HEADER_TYPE, topic::CE_TYPE.to_owned()),
-        (topic::HEADER_SOURCE, source.to_owned()),
-        (topic::HEADER_SUBJECT, id.to_string()),
-        (topic::HEADER_ID, topic::ce_id(id, &event.digest(id))),
-        (topic::HEADER_CONTENT_TYPE, topic::CONTENT_TYPE.to_owned()),
-    ];
-    // Optional in CloudEvents. The clock is no substitute: the same event published again must be the same record.
-    if let Some(time) = event.columns.completed_at.and_then(DateTime::from_timestamp_micros) {
-        headers.push((topic::HEADER_TIME, time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
-    }
-    headers
+/// Optional in CloudEvents. The clock is no substitute: the same event published again must be the same record.
+fn ce_time(event: &Event<'_>) -> Option<String> {
+    let time = event.columns.completed_at.and_then(DateTime::from_timestamp_micros)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 #[cfg(test)]
@@ -186,6 +204,7 @@ mod tests {
         assert_eq!(header(&record, "ce_type").as_deref(), Some(topic::CE_TYPE));
         assert_eq!(header(&record, "ce_source").as_deref(), Some(SOURCE));
         assert_eq!(header(&record, "ce_subject"), Some(record.id().to_string()));
+        assert_eq!(record.key(), record.id().to_string());
         assert_eq!(header(&record, "ce_time").as_deref(), Some("2025-01-15T08:30:00.123456Z"));
         assert_eq!(header(&record, "content-type").as_deref(), Some("application/json"));
         let ce_id = header(&record, "ce_id").unwrap();

@@ -48,8 +48,8 @@ pub const CONTENT_TYPE: &str = "application/json";
 /// id is a CloudEvent of its own.
 #[must_use]
 pub fn ce_id(id: Uuid, digest: &Digest) -> String {
-    let digest = digest.to_string();
-    format!("{id}.{}", &digest[..16])
+    let [a, b, c, d, e, f, g, h, ..] = digest.0;
+    format!("{id}.{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
 /// How a topic's setting is compared with the required one.

@@ -75,9 +75,22 @@ impl Service {
     /// # Errors
     /// It has ended.
     pub fn peak_memory(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The resident set it has now, in bytes.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resident_memory(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: u64 = peak.context("no VmHWM")?.trim().trim_end_matches(" kB").parse()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib: u64 =
+            line.context("no such line in its status")?.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024)
     }
 

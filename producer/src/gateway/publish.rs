@@ -1,5 +1,7 @@
 //! One event: from the request to its acknowledgement.
 
+use std::sync::Arc;
+
 use audit_producer::{Acknowledged, Identity, Publish};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -40,7 +42,7 @@ use super::routes::{EVENT, Gateway};
     ),
 )]
 pub(super) async fn publish<P: Publish>(
-    State(gateway): State<Gateway<P>>,
+    State(gateway): State<Arc<Gateway<P>>>,
     Extension(Source(source)): Extension<Source>,
     request: Request,
 ) -> Result<(StatusCode, Json<Acknowledged>), Problem> {

@@ -28,12 +28,11 @@ pub(super) const BATCH: &str = "/api/v1/audit/workflow-executions";
 /// Where both are described.
 pub(super) const OPENAPI: &str = "/openapi.json";
 
-/// What handlers work with. Cheap to clone.
-#[derive(Clone)]
+/// What handlers work with. Shared as a whole: axum clones the state several times for each request.
 pub(super) struct Gateway<P> {
     pub(super) publisher: P,
     pub(super) auth: Auth,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Limits,
     /// How long an event of a batch waits for its place in the queue; an acknowledgement has the same time again.
     pub(super) deadline: Duration,
     pub(super) slots: Slots,
@@ -55,7 +54,7 @@ impl<P: Publish> Gateway<P> {
         Ok(Self {
             publisher,
             auth,
-            limits: Arc::new(limits.clone()),
+            limits: limits.clone(),
             deadline,
             slots: Slots::new(limits.max_concurrency),
             health,
@@ -85,7 +84,7 @@ pub(super) fn router<P: Publish>(gateway: Gateway<P>) -> Router {
         .fallback(async |uri: Uri| Problem::not_found(&uri))
         .layer(DefaultBodyLimit::max(MAX_EVENT_BYTES))
         .layer(axum::middleware::from_fn_with_state(http_metrics, metrics::measure))
-        .with_state(gateway)
+        .with_state(Arc::new(gateway))
 }
 
 #[cfg(test)]

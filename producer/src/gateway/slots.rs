@@ -1,15 +1,13 @@
 //! Room for requests: what bounds the memory that all of them together take.
 
-use std::sync::Arc;
-
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
 
 /// As many slots as `--max-concurrency` says, each with room for 1 MiB of a body.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Slots {
-    free: Arc<Semaphore>,
+    free: Semaphore,
     all: u32,
 }
 
@@ -23,7 +21,7 @@ pub(super) struct Taken<'a> {
 impl Slots {
     pub(super) fn new(all: u32) -> Self {
         let permits = usize::try_from(all).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(permits)), all }
+        Self { free: Semaphore::new(permits), all }
     }
 
     /// Takes so many slots, or all there are if that is less: alone, a request of any size is served.

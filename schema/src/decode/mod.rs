@@ -172,15 +172,16 @@ impl<'a> Event<'a> {
     /// # Ok::<(), audit_schema::problem::Rejection>(())
     /// ```
     pub fn encode_with_id(&self, id: Uuid) -> Result<Vec<u8>, Rejection> {
-        let text = match self.id_value.map(Span::range) {
+        let (before, after, quoted) = match self.id_value.map(Span::range) {
             Some(value) => {
-                format!("{}\"{id}\"{}", &self.input[..value.start], &self.input[value.end..])
+                (&self.input[..value.start], &self.input[value.end..], format!("\"{id}\""))
             }
             None => {
                 let (before, body) = self.input.split_at(self.body);
-                format!("{before}\"id\":\"{id}\",{body}")
+                (before, body, format!("\"id\":\"{id}\","))
             }
         };
+        let text = [before, &quoted, after].concat();
         check_size(text.len())?;
         Ok(text.into_bytes())
     }

@@ -9,6 +9,8 @@
 mod answer;
 mod split;
 
+use std::sync::Arc;
+
 use audit_producer::{Identity, Publish, PublishError, Receipt};
 use audit_runtime::telemetry::Span;
 use audit_schema::topic::MAX_EVENT_BYTES;
@@ -95,7 +97,7 @@ struct Queued {
     ),
 )]
 pub(super) async fn publish<P: Publish>(
-    State(gateway): State<Gateway<P>>,
+    State(gateway): State<Arc<Gateway<P>>>,
     Extension(Source(source)): Extension<Source>,
     request: Request,
 ) -> Result<BatchAnswer, Problem> {

@@ -2,7 +2,7 @@
 
 mod shared;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use audit_producer::Publish;
 use audit_schema::event::JSON_SCHEMA;
@@ -30,7 +30,7 @@ use super::routes::{BATCH, EVENT, Gateway};
 struct Document;
 
 /// Answers with the document.
-pub(super) async fn serve<P: Publish>(State(gateway): State<Gateway<P>>) -> impl IntoResponse {
+pub(super) async fn serve<P: Publish>(State(gateway): State<Arc<Gateway<P>>>) -> impl IntoResponse {
     static OPEN: LazyLock<String> = LazyLock::new(|| document().to_string());
     static GUARDED: LazyLock<String> = LazyLock::new(|| guarded(document()).to_string());
     let text = if gateway.auth.asks() { &GUARDED } else { &OPEN };

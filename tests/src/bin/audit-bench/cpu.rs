@@ -19,6 +19,8 @@ pub(crate) struct CpuTimes {
     pub(crate) postgres: u64,
     /// By the broker.
     pub(crate) broker: u64,
+    /// By what requests are sent to: `audit-producer`, or the server that does nothing.
+    pub(crate) server: u64,
     /// By every process of the machine, its kernel, and whoever else uses the processors under it.
     pub(crate) machine: u64,
     /// What all processors together could have spent.
@@ -39,6 +41,7 @@ impl CpuTimes {
                 "audit-consumer" => times.consumer += spent,
                 "postgres" => times.postgres += spent,
                 "java" => times.broker += spent,
+                "audit-producer" | "audit-bench" => times.server += spent,
                 _ => {}
             }
         }
@@ -53,6 +56,7 @@ impl CpuTimes {
             consumer: self.consumer.saturating_sub(before.consumer),
             postgres: self.postgres - before.postgres,
             broker: self.broker - before.broker,
+            server: self.server.saturating_sub(before.server),
             machine: self.machine - before.machine,
             capacity: self.capacity - before.capacity,
         }
@@ -60,7 +64,7 @@ impl CpuTimes {
 
     /// The share of the machine that went to none of us, 0 to 1.
     pub(crate) fn others(&self) -> f64 {
-        let known = self.ours + self.consumer + self.postgres + self.broker;
+        let known = self.ours + self.consumer + self.postgres + self.broker + self.server;
         ratio(self.machine.saturating_sub(known), self.capacity)
     }
 }

@@ -13,6 +13,7 @@ mod filler;
 mod load;
 mod machine;
 mod meter;
+mod publish;
 mod rows;
 mod runs;
 mod scale;
@@ -45,6 +46,11 @@ enum Suite {
     Contents(contents::settings::Settings),
     /// Several consumers, a backlog under live traffic, a cold start, latency
     Scale(scale::Settings),
+    /// The publisher beside bare librdkafka, the gateway beside an HTTP server that does nothing
+    Publish(publish::settings::Settings),
+    /// The HTTP server that does nothing
+    #[command(hide = true)]
+    Nothing(publish::nothing::Server),
 }
 
 #[tokio::main]
@@ -68,6 +74,8 @@ async fn bench(suite: &Suite) -> Result<()> {
         Suite::Write(settings) => write::bench(settings).await,
         Suite::Contents(settings) => contents::bench(settings).await,
         Suite::Scale(settings) => scale::bench(settings).await,
+        Suite::Publish(settings) => publish::bench(settings).await,
+        Suite::Nothing(server) => server.serve().await,
     }
 }
 
