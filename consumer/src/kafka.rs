@@ -40,7 +40,10 @@ pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig,
         // Tail gaps are found from these; see `source::tail`.
         .set("statistics.interval.ms", "1000")
         // Bounds each answer of a broker as well (fetch.max.bytes), which is as many bytes compressed.
-        .set("queued.max.messages.kbytes", "2048")
+        .set("queued.max.messages.kbytes", "8192")
+        // Small enough that an answer has something of many partitions: one or two alone would spend the budget on one
+        // lane while the others wait.
+        .set("max.partition.fetch.bytes", "262144")
         // New partitions of the topic are noticed within this time.
         .set("topic.metadata.refresh.interval.ms", "30000")
         // Else a drained queue waits a second before it is filled again.

@@ -17,7 +17,7 @@ use crate::metrics::EventSeries;
 use crate::source::{Chunk, RawRecord};
 
 /// A batch of as many raw bytes as this is written, however few records it has.
-pub const MAX_BATCH_BYTES: usize = 4 << 20;
+pub const MAX_BATCH_BYTES: usize = 6 << 20;
 
 /// Gathers records until a batch is full or its time is up.
 pub struct BatchBuilder {

@@ -34,7 +34,7 @@ const DONE: usize = 1;
 /// With as many for each lane no budget is spent while every lane waits for more: a lane whose writer is idle holds
 /// less than one batch.
 ///
-/// All of the process takes at most 32 MiB and 48 MiB for each lane, which a test holds it to with two lanes, one
+/// All of the process takes at most 48 MiB and 64 MiB for each lane, which a test holds it to with two lanes, one
 /// broker and events of nearly 1 MiB: each byte in flight may be there twice, as record and as row; the records that
 /// the client has fetched ahead come on top, and what the allocator cannot use again.
 pub const IN_FLIGHT_BYTES: usize = 2 * MAX_BATCH_BYTES;

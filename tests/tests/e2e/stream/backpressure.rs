@@ -14,10 +14,10 @@ use chrono::Utc;
 
 const SEED: u64 = 0x0A0D_0010;
 /// What two lanes may hold, and that with the chunks that take them past it.
-const FULL: f64 = 16.0 * 1024.0 * 1024.0;
-const LIMIT: f64 = 18e6;
+const FULL: f64 = 24.0 * 1024.0 * 1024.0;
+const LIMIT: f64 = 28e6;
 
-/// The backlog is six times what the consumer holds. While nothing can be written it stops receiving, stays in its
+/// The backlog is four times what the consumer holds. While nothing can be written it stops receiving, stays in its
 /// group for longer than it may go without polling, and goes on as if nothing had been.
 #[tokio::test]
 async fn a_backlog_waits_in_the_topic() -> Result<()> {

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 const SEED: u64 = 0x0A0D_0020;
 const MIB: u64 = 1 << 20;
 /// What two lanes may have in flight.
-const IN_FLIGHT: f64 = 16.0 * 1024.0 * 1024.0;
-/// What two lanes may take: 32 MiB and 48 MiB for each.
-const BOUND: u64 = 128 * MIB;
+const IN_FLIGHT: f64 = 24.0 * 1024.0 * 1024.0;
+/// What two lanes may take: 48 MiB and 64 MiB for each.
+const BOUND: u64 = 176 * MIB;
 
 /// A backlog of events as they mostly are: they stay well below the bound.
 #[tokio::test]
