@@ -13,6 +13,7 @@ use audit_tests::{
     service::Service,
 };
 
+mod checks;
 mod commits;
 mod completeness;
 mod dead_letters;

@@ -130,13 +130,20 @@ async fn copies_of_the_topic() -> Result<()> {
     let kafka = KafkaCluster::start(3).await?;
     let servers = Servers { kafka: &kafka, postgres: shared::postgres().await? };
     let pipeline = Pipeline::on(servers, "doctor_copies", 3).await?;
-    let report = Report::of(&pipeline, &[]).await?;
-    report.has("brokers", "good", &["3"])?;
-    report.has("topic replicas", "good", &["3, all in sync"])?;
-    report.has("topic min.insync.replicas", "good", &["2"])?;
+    eventually(PATIENCE, "three brokers that know the topic", async || {
+        let report = Report::of(&pipeline, &[]).await?;
+        report.has("brokers", "good", &["3"])?;
+        report.has("topic replicas", "good", &["3, all in sync"])?;
+        report.has("topic min.insync.replicas", "good", &["2"])
+    })
+    .await?;
     kafka.alter_topic(&pipeline.topic, &[("min.insync.replicas", "1")]).await?;
-    let report = Report::of(&pipeline, &[]).await?;
-    report.has("topic min.insync.replicas", "bad", &["1", "min.insync.replicas=2"])?;
+    // Each broker has its own copy of the settings, and any of them may be asked.
+    eventually(PATIENCE, "the setting to be found", async || {
+        let report = Report::of(&pipeline, &[]).await?;
+        report.has("topic min.insync.replicas", "bad", &["1", "min.insync.replicas=2"])
+    })
+    .await?;
     kafka.kill(3).await?;
     eventually(PATIENCE, "the node to be missed", async || {
         let report = Report::of(&pipeline, &[]).await?;
