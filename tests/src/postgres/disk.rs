@@ -89,7 +89,9 @@ impl SmallDisk {
     /// # Errors
     /// It was not filled.
     pub fn free(&self) -> Result<()> {
-        fs::remove_file(self.ballast()).context("free the disk")
+        // A process that another test is just starting may still hold the file, so that removing it frees nothing yet.
+        let emptied = File::options().write(true).truncate(true).open(self.ballast());
+        emptied.and_then(|_| fs::remove_file(self.ballast())).context("free the disk")
     }
 
     fn ballast(&self) -> PathBuf {
