@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers},
     metadata::MetadataPartition,
 };
@@ -50,6 +50,10 @@ fn read(config: &ClientConfig, topic: &str) -> Result<Vec<RawRecord>> {
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unfinished.remove(&partition);
             }
+            // librdkafka goes on by itself: a broker that has just been started again may refuse a connection.
+            Some(Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown,
+            ))) => {}
             Some(Err(error)) => return Err(error).with_context(|| format!("read {topic}")),
         }
     }
