@@ -29,7 +29,7 @@ use self::{
     settings::{Settings, Variant},
     stage::Stage,
 };
-use crate::{machine::Machine, say};
+use crate::{machine::Machine, runs::in_round, say};
 
 pub(crate) async fn bench(settings: &Settings) -> Result<()> {
     let machine = Machine::now()?;
@@ -41,7 +41,7 @@ pub(crate) async fn bench(settings: &Settings) -> Result<()> {
 
     let mut report = Report::new(settings, &machine, &events);
     for round in 0..settings.rounds() {
-        for variant in settings.in_round(round) {
+        for variant in in_round(settings.variants(), round) {
             let figures = measure(variant, &stage, &events, settings).await?;
             say(&format!("round {}, {}", round + 1, figures.line(variant)))?;
             report.add(variant, round, figures);

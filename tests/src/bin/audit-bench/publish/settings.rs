@@ -104,12 +104,4 @@ impl Settings {
             |variant: &Variant| self.variants.is_empty() || self.variants.contains(variant);
         Variant::value_variants().iter().copied().filter(chosen).collect()
     }
-
-    /// The order of a round. Each begins with another variant, so that none always follows the same.
-    pub(crate) fn in_round(&self, round: u32) -> Vec<Variant> {
-        let mut variants = self.variants();
-        let first = usize::try_from(round).unwrap_or(0) % variants.len();
-        variants.rotate_left(first);
-        variants
-    }
 }
