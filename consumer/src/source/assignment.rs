@@ -93,9 +93,12 @@ impl Assignment {
         };
         let start = Offset::Offset(claim.fetch_from());
         let mut list = TopicPartitionList::new();
+        // librdkafka remembers a pause through losing the partition and getting it back, and whoever resumes the others
+        // when there is room again does not know of this one.
         let added = list
             .add_partition_offset(&self.topic, claim.partition, start)
-            .and_then(|()| consumer.incremental_assign(&list));
+            .and_then(|()| consumer.incremental_assign(&list))
+            .and_then(|()| consumer.resume(&list));
         if let Err(error) = added {
             warn!(partition = claim.partition, "cannot start reading: {error}");
             self.take_over(claim.partition, jittered_delay());
