@@ -20,7 +20,7 @@ const LOCK: &str = "SELECT k.at, i.record_timestamp, i.source_partition, i.sourc
     FROM unnest($1::uuid[]) WITH ORDINALITY AS k (id, at) JOIN audit_id i ON i.id = k.id ORDER BY i.id FOR UPDATE OF i";
 const REGISTER: &str = "INSERT INTO audit_id (id, created_at, record_timestamp, source_partition, source_offset) \
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[]) \
-    ON CONFLICT DO NOTHING RETURNING id";
+    ON CONFLICT DO NOTHING";
 
 /// Sets `created_at` of every group whose id carries no time, registering new ids on the way.
 pub(super) async fn settle_created_at(
@@ -31,13 +31,9 @@ pub(super) async fn settle_created_at(
     let mut open: Vec<usize> =
         (0..groups.len()).filter(|at| !rows[groups[*at].rows[0]].dated).collect();
     // New ids before the locks on known ones: then nobody who holds such a lock waits for a registration, and both
-    // are taken in the order of ids. Only an id that was forgotten in between takes another round.
-    while !open.is_empty() {
-        let ours = register(transaction, rows, groups, &open).await?;
-        open.retain(|at| !ours.contains(&groups[*at].id));
-        if open.is_empty() {
-            break;
-        }
+    // are taken in the order of ids. Where some were known, all are looked up: what was registered just now says the
+    // same as this batch. Only an id that was forgotten in between takes another round.
+    while !open.is_empty() && register(transaction, rows, groups, &open).await? < open.len() {
         let ids: Vec<Uuid> = open.iter().map(|at| groups[*at].id).collect();
         let statement = transaction.prepare_cached(LOCK).await?;
         let mut locked = HashSet::new();
@@ -51,14 +47,15 @@ pub(super) async fn settle_created_at(
     Ok(())
 }
 
+/// Registers the groups' ids that are new; gives how many were.
 async fn register(
     transaction: &Transaction<'_>,
     rows: &[Row],
     groups: &[Group],
-    new: &[usize],
-) -> Result<HashSet<Uuid>, Failure> {
-    let earliest: Vec<Earliest> = new.iter().map(|at| groups[*at].earliest(rows)).collect();
-    let ids: Vec<Uuid> = new.iter().map(|at| groups[*at].id).collect();
+    open: &[usize],
+) -> Result<usize, Failure> {
+    let earliest: Vec<Earliest> = open.iter().map(|at| groups[*at].earliest(rows)).collect();
+    let ids: Vec<Uuid> = open.iter().map(|at| groups[*at].id).collect();
     let created: Vec<DateTime<Utc>> =
         earliest.iter().map(|first| timestamp(first.created_at)).collect();
     let times: Vec<DateTime<Utc>> =
@@ -66,11 +63,11 @@ async fn register(
     let partitions: Vec<i32> = earliest.iter().map(|first| first.version.partition).collect();
     let offsets: Vec<i64> = earliest.iter().map(|first| first.version.offset).collect();
     let statement = transaction.prepare_cached(REGISTER).await?;
-    let inserted = transaction
-        .query(&statement, &[&ids, &created, &times, &partitions, &offsets])
+    let registered = transaction
+        .execute(&statement, &[&ids, &created, &times, &partitions, &offsets])
         .await
         .map_err(Failure::on_rows)?;
-    Ok(inserted.iter().map(|row| row.get(0)).collect())
+    Ok(usize::try_from(registered).unwrap_or(0))
 }
 
 /// Takes over the registered `created_at`, or moves the id if this batch has an earlier record of it.
