@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use audit_runtime::admin::Health;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -42,7 +43,7 @@ enum State {
     /// Waiting for the database.
     TakingOver(AbortHandle),
     /// Added to the consumer; `next` is the next offset to be received.
-    Reading { next: i64, tail: Tail },
+    Reading { next: i64, tail: Tail, paused: bool },
     /// Waiting for an operator.
     Halted,
 }
@@ -93,19 +94,20 @@ impl Assignment {
         };
         let start = Offset::Offset(claim.fetch_from());
         let mut list = TopicPartitionList::new();
-        // librdkafka remembers a pause through losing the partition and getting it back, and whoever resumes the others
-        // when there is room again does not know of this one.
         let added = list
             .add_partition_offset(&self.topic, claim.partition, start)
-            .and_then(|()| consumer.incremental_assign(&list))
-            .and_then(|()| consumer.resume(&list));
+            .and_then(|()| consumer.incremental_assign(&list));
         if let Err(error) = added {
             warn!(partition = claim.partition, "cannot start reading: {error}");
             self.take_over(claim.partition, jittered_delay());
             return false;
         }
         let read_before = !self.ever_read.insert(claim.partition);
-        partition.state = State::Reading { next: claim.fetch_from(), tail: Tail::new(read_before) };
+        partition.state = State::Reading {
+            next: claim.fetch_from(),
+            tail: Tail::new(read_before),
+            paused: false,
+        };
         partition.committed = Some(claim.next_offset);
         true
     }
@@ -156,7 +158,7 @@ impl Assignment {
     /// A record was received. False if it does not belong to what is read now.
     pub(super) fn received(&mut self, partition: i32, offset: i64) -> bool {
         match self.partitions.get_mut(&partition) {
-            Some(Partition { state: State::Reading { next, tail }, .. }) => {
+            Some(Partition { state: State::Reading { next, tail, .. }, .. }) => {
                 *next = offset + 1;
                 tail.record();
                 true
@@ -172,7 +174,7 @@ impl Assignment {
         snapshot: Snapshot,
     ) -> Option<(ClaimId, i64)> {
         let known = self.partitions.get_mut(&partition)?;
-        let State::Reading { next, tail } = &mut known.state else { return None };
+        let State::Reading { next, tail, .. } = &mut known.state else { return None };
         let last = tail.snapshot(snapshot, *next)?;
         *next = last + 1;
         Some((known.claim, last))
@@ -201,11 +203,26 @@ impl Assignment {
         self.partitions.iter().map(position).collect()
     }
 
-    /// The partitions that are read, for pausing.
-    pub(super) fn reading(&self) -> TopicPartitionList {
+    /// Pauses what is read and not paused yet.
+    pub(super) fn pause(&mut self, consumer: &BaseConsumer<Context>) -> KafkaResult<()> {
+        let list = self.set_paused(true);
+        if list.count() > 0 { consumer.pause(&list) } else { Ok(()) }
+    }
+
+    /// Resumes what was paused, and nothing else: to librdkafka that would be a rewind of partitions that it paused
+    /// itself for a rebalance.
+    pub(super) fn resume(&mut self, consumer: &BaseConsumer<Context>) -> KafkaResult<()> {
+        let list = self.set_paused(false);
+        if list.count() > 0 { consumer.resume(&list) } else { Ok(()) }
+    }
+
+    /// Gives the partitions for which that is new.
+    fn set_paused(&mut self, now: bool) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for (partition, known) in &self.partitions {
-            if matches!(known.state, State::Reading { .. }) {
+        for (partition, known) in &mut self.partitions {
+            if let State::Reading { paused, .. } = &mut known.state
+                && std::mem::replace(paused, now) != now
+            {
                 list.add_partition(&self.topic, *partition);
             }
         }
@@ -222,7 +239,7 @@ impl Assignment {
         {
             let mut list = TopicPartitionList::new();
             list.add_partition(&self.topic, partition);
-            if let Err(error) = consumer.incremental_unassign(&list) {
+            if let Err(error) = unassign(consumer, &list) {
                 warn!(partition, "cannot stop reading: {error}");
             }
         }
@@ -261,6 +278,18 @@ impl Assignment {
             let _ = self.metrics.partition_halted.remove_label_values(&[&*label, reason.as_str()]);
         }
     }
+}
+
+/// Takes partitions out of what is read.
+///
+/// librdkafka keeps a pause through unassigning and assigning a partition again, so it ends here. Afterwards would be
+/// too late: the resume could overtake the start of the next assignment, whose records then count as outdated.
+pub(super) fn unassign(
+    consumer: &BaseConsumer<Context>,
+    list: &TopicPartitionList,
+) -> KafkaResult<()> {
+    consumer.resume(list)?;
+    consumer.incremental_unassign(list)
 }
 
 /// The name under which a halted partition is shown by `/readyz?verbose`.

@@ -10,6 +10,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
+use super::assignment::unassign;
 use super::tail::Snapshot;
 
 /// What the callbacks saw since the polling thread last looked.
@@ -124,7 +125,7 @@ impl ConsumerContext for Context {
                             ours.add_partition(&self.topic, *partition);
                         }
                     }
-                    consumer.incremental_unassign(&ours)
+                    unassign(consumer, &ours)
                 });
                 self.push(Event::Revoked(partitions));
                 answer

@@ -52,7 +52,6 @@ pub(super) struct Reader {
     commands: Receiver<Command>,
     /// Set while the budget is spent.
     spent_since: Option<Instant>,
-    paused: bool,
     draining: bool,
     group_offsets: BTreeMap<i32, i64>,
     group_commit_due: Instant,
@@ -82,7 +81,6 @@ impl Reader {
             metrics,
             commands: receiver,
             spent_since: None,
-            paused: false,
             draining: false,
             group_offsets: BTreeMap::new(),
             group_commit_due: Instant::now(),
@@ -102,7 +100,9 @@ impl Reader {
             if self.draining || self.budget.is_spent() {
                 self.hold()?;
             } else {
-                self.resume();
+                if self.spent_since.take().is_some() {
+                    self.assignment.resume(&self.consumer).context("cannot resume partitions")?;
+                }
                 self.read()?;
             }
         }
@@ -129,26 +129,12 @@ impl Reader {
         let since = *self.spent_since.get_or_insert_with(Instant::now);
         if self.draining || since.elapsed() >= PAUSE_AFTER {
             // Again each time: partitions may have been added since.
-            let reading = self.assignment.reading();
-            if reading.count() > 0 {
-                self.consumer.pause(&reading).context("cannot pause partitions")?;
-            }
-            self.paused = true;
+            self.assignment.pause(&self.consumer).context("cannot pause partitions")?;
             self.poll(POLL)?;
         } else if let Ok(command) = self.commands.recv_timeout(POLL) {
             self.obey(command);
         }
         Ok(())
-    }
-
-    fn resume(&mut self) {
-        self.spent_since = None;
-        if std::mem::take(&mut self.paused)
-            && let Err(error) = self.consumer.resume(&self.assignment.reading())
-        {
-            warn!("cannot resume partitions: {error}");
-            self.paused = true;
-        }
     }
 
     /// Polls once. True if there was a record.
