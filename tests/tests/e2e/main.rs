@@ -14,5 +14,6 @@ mod import;
 mod metrics;
 mod report;
 mod security;
+mod status;
 mod stream;
 mod traces;
