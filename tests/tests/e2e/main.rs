@@ -12,6 +12,7 @@ mod group;
 mod harness;
 mod import;
 mod metrics;
+mod operations;
 mod report;
 mod security;
 mod status;
