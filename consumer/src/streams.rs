@@ -21,7 +21,7 @@ rate AS (
         sum(CASE WHEN seconds > 0 THEN records * recent_seconds / seconds ELSE records END)::float8 / $1 AS rate
     FROM recent GROUP BY stream, topic, partition
 )
-SELECT c.stream, c.topic, c.partition, c.complete_up_to, c.lag, c.seen_at, c.halted, c.next_offset, s.owner,
+SELECT c.stream, c.topic, c.partition, c.complete_up_to, c.end_offset_seen - c.next_offset, c.seen_at, c.halted, c.next_offset, s.owner,
     b.opened_at, b.updated_at, b.last_offset - b.first_offset + 1 - b.gap - b.lost, coalesce(r.rate, 0)
 FROM audit_completeness c
 LEFT JOIN audit_stream s USING (stream, topic, partition)
@@ -48,12 +48,23 @@ pub struct Stream {
     pub complete_up_to: Option<DateTime<Utc>>,
     /// Records behind; none while that of a partition is not known.
     pub lag: Option<i64>,
-    /// When the log's ends were looked at; of the partition that was not looked at for longest.
+    /// When the log's ends were looked at, of the partition that was not looked at for longest; none while one never was.
     pub lag_as_of: Option<DateTime<Utc>>,
     /// Records a second lately.
     pub records_per_second: f64,
     /// In their order.
     pub partitions: Vec<Partition>,
+}
+
+impl Stream {
+    /// Takes from its partitions what is the sum of theirs.
+    pub fn sum_up(&mut self) {
+        let partitions = self.partitions.iter();
+        self.lag = partitions.clone().map(|partition| partition.lag).sum();
+        // Of options the least is none.
+        self.lag_as_of = partitions.clone().map(|partition| partition.lag_as_of).min().flatten();
+        self.records_per_second = partitions.map(|partition| partition.records_per_second).sum();
+    }
 }
 
 /// One partition of a stream.
@@ -122,12 +133,11 @@ pub async fn streams(client: &Client) -> Result<(DateTime<Utc>, Vec<Stream>), Er
             None => streams.push(stream(&row)),
             Some(number) => {
                 let whole = streams.last_mut().expect("the whole comes before its partitions");
-                let partition = partition(number, &row);
-                whole.records_per_second += partition.records_per_second;
-                whole.partitions.push(partition);
+                whole.partitions.push(partition(number, &row));
             }
         }
     }
+    streams.iter_mut().for_each(Stream::sum_up);
     Ok((at, streams))
 }
 
@@ -155,8 +165,8 @@ fn stream(row: &Row) -> Stream {
         stream: row.get(0),
         topic: row.get(1),
         complete_up_to: row.get(3),
-        lag: row.get(4),
-        lag_as_of: row.get(5),
+        lag: None,
+        lag_as_of: None,
         records_per_second: 0.0,
         partitions: Vec::new(),
     }
@@ -167,7 +177,7 @@ fn partition(partition: i32, row: &Row) -> Partition {
     Partition {
         partition,
         complete_up_to: row.get(3),
-        lag: row.get(4),
+        lag: row.get::<_, Option<i64>>(4).map(|lag| lag.max(0)),
         lag_as_of: row.get(5),
         halted: row.get(6),
         next_offset: row.get(7),

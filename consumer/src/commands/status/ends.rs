@@ -48,8 +48,6 @@ impl Ends {
                 partition.lag_as_of = Some(self.asked_at);
             }
         }
-        stream.lag = stream.partitions.iter().map(|partition| partition.lag).sum();
-        stream.lag_as_of =
-            stream.partitions.iter().filter_map(|partition| partition.lag_as_of).min();
+        stream.sum_up();
     }
 }

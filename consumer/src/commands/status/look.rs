@@ -25,7 +25,7 @@ pub(super) struct Look {
     /// What the rates are over.
     pub(super) rate_seconds: f64,
     /// Why the end of the topic, or of a part of it, is as of a consumer's last look.
-    pub(super) brokers: Option<String>,
+    pub(super) brokers_error: Option<String>,
     /// Months after this one that have their partition.
     pub(super) months_ahead: usize,
     pub(super) dead_letters: Vec<DeadLetters>,
@@ -61,7 +61,7 @@ impl Looker {
         for stream in look.streams.iter_mut().filter(|stream| stream.topic == self.topic) {
             ends.apply(stream);
         }
-        look.brokers = ends.trouble;
+        look.brokers_error = ends.trouble;
         Ok(look)
     }
 
@@ -73,7 +73,7 @@ impl Looker {
             let dead_letters = streams::open_dead_letters(&client).await?;
             let months_ahead = partitions::months_ahead(&client).await?;
             let rate_seconds = RATE_SECONDS;
-            Ok(Look { at, rate_seconds, brokers: None, months_ahead, dead_letters, streams })
+            Ok(Look { at, rate_seconds, brokers_error: None, months_ahead, dead_letters, streams })
         };
         reading.await.map_err(|error: tokio_postgres::Error| {
             anyhow!("cannot read where the streams are: {}", describe(&error))
@@ -104,8 +104,7 @@ impl Look {
                 let moved = moved as f64;
                 partition.records_per_second = moved / seconds;
             }
-            stream.records_per_second =
-                stream.partitions.iter().map(|partition| partition.records_per_second).sum();
+            stream.sum_up();
         }
     }
 }

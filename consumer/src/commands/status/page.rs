@@ -43,7 +43,7 @@ pub(super) fn of(look: &Look) -> anyhow::Result<String> {
         page.push_str("no open dead letters\n");
     }
     writeln!(page, "partitions for {} months ahead", look.months_ahead)?;
-    if let Some(trouble) = &look.brokers {
+    if let Some(trouble) = &look.brokers_error {
         writeln!(page, "lag as of the consumers' last look: {}", one_line(trouble))?;
     }
     Ok(page)
@@ -55,9 +55,9 @@ fn add(page: &mut String, stream: &Stream) -> anyhow::Result<()> {
     writeln!(page, "\n{name}, reading {topic}")?;
     page.push_str(&table(&Rows::of(&lines)?));
     let complete = stream.complete_up_to.map_or_else(|| "an unknown time".to_owned(), written);
-    let lag = stream.lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
+    let lag = stream.lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} records"));
     let rate = stream.records_per_second;
-    writeln!(page, "complete up to {complete}, {lag} records behind, {rate:.1} records/s")?;
+    writeln!(page, "complete up to {complete}, lag {lag}, {rate:.1} records/s")?;
     for partition in &stream.partitions {
         if let Some(why) = &partition.halted {
             writeln!(page, "partition {} is halted, {}", partition.partition, one_line(why))?;

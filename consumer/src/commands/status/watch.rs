@@ -59,7 +59,7 @@ impl Output {
     }
 
     fn tell(&mut self, error: &anyhow::Error) -> std::io::Result<()> {
-        let at = Utc::now().to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
         match self {
             Self::Screen(screen) => screen.draw(&format!("{at}, {error:#}\n")),
             Self::Pages => writeln!(stdout(), "{at}, {error:#}\n"),
