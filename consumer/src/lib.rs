@@ -8,7 +8,8 @@
 //!            └──────────── takeover: where the database says to go on
 //! ```
 //!
-//! [`observe`] watches how far the stream is, [`partitions`] keeps the table's months.
+//! [`observe`] watches how far the stream is, [`partitions`] keeps the table's months, [`streams`] tells people where
+//! everything stands.
 
 pub mod backoff;
 pub mod batch;
@@ -23,4 +24,5 @@ pub mod observe;
 pub mod partitions;
 pub mod source;
 pub mod store;
+pub mod streams;
 pub mod takeover;

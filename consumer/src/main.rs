@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run};
+use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run, status};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
             Command::Migrate(options) => migrate::run(options).await,
             Command::Dlq(options) => dlq::run(options).await,
             Command::Report(options) => report::run(options).await,
+            Command::Status(options) => status::run(options).await,
             Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,
             Command::Doctor(options) => doctor::run(options).await,
         }

@@ -6,6 +6,7 @@ mod limit;
 pub mod migrate;
 pub mod report;
 pub mod run;
+pub mod status;
 
 use audit_runtime::config::Check;
 use audit_runtime::logging::LogOptions;
@@ -45,6 +46,8 @@ pub enum Command {
     Dlq(dlq::Options),
     /// Look at what was stored: summaries, one execution, one remediation
     Report(report::Options),
+    /// Show where every stream stands: lag, completeness, rates, halts, dead letters
+    Status(status::Options),
     /// Ask whether the consumer on this machine is ready
     Healthcheck(audit_runtime::healthcheck::Options),
     /// Look for what is wrong with Kafka, the database and the stream; exit code 3 if something is

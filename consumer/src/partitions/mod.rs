@@ -153,9 +153,23 @@ pub async fn missing_ahead(
     Ok(ahead().filter(|month| !present.contains(month)).collect())
 }
 
+/// How many months after the current one have their partition, up to the first that has none.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn months_ahead(client: &tokio_postgres::Client) -> Result<usize, tokio_postgres::Error> {
+    let present = present(client).await?;
+    Ok(months().skip(1).take_while(|month| present.contains(month)).count())
+}
+
 /// This month and those that always have their partition.
 fn ahead() -> impl Iterator<Item = Month> {
-    std::iter::successors(Some(Month::of(Utc::now())), |month| Some(month.next())).take(AHEAD + 1)
+    months().take(AHEAD + 1)
+}
+
+/// This month and all that follow.
+fn months() -> impl Iterator<Item = Month> {
+    std::iter::successors(Some(Month::of(Utc::now())), |month| Some(month.next()))
 }
 
 async fn present(

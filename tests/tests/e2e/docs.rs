@@ -3,6 +3,7 @@
 mod commands;
 mod links;
 mod names;
+mod operations;
 mod page;
 mod schema;
 
