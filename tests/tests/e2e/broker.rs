@@ -1,7 +1,7 @@
 //! Brokers that crash and freeze; topics that are cut, replaced, grown and written in transactions.
 
 mod crash;
-mod halted;
+pub(crate) mod halted;
 mod partitions;
 mod recreated;
 mod transactions;
