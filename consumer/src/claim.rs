@@ -59,12 +59,19 @@ pub enum HaltReason {
     OffsetWentBack,
     /// The ledger refused the account of a batch: a fault of this program.
     LedgerRefused,
+    /// So many records would become dead letters that rather the deployment is wrong.
+    TooManyDeadLetters,
 }
 
 impl HaltReason {
     /// Every reason.
-    pub const ALL: [Self; 4] =
-        [Self::Truncated, Self::Recreated, Self::OffsetWentBack, Self::LedgerRefused];
+    pub const ALL: [Self; 5] = [
+        Self::Truncated,
+        Self::Recreated,
+        Self::OffsetWentBack,
+        Self::LedgerRefused,
+        Self::TooManyDeadLetters,
+    ];
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
@@ -73,6 +80,7 @@ impl HaltReason {
             Self::Recreated => "recreated",
             Self::OffsetWentBack => "offset_went_back",
             Self::LedgerRefused => "ledger_refused",
+            Self::TooManyDeadLetters => "too_many_dead_letters",
         }
     }
 }

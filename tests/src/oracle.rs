@@ -112,7 +112,7 @@ impl Oracle<'_> {
             differences.extend(one.problems());
             ledger.add(&one.total());
         }
-        differences.extend(compare::counts(expected, &ledger, 1 + others.len()));
+        differences.extend(compare::counts(expected, &stored, &ledger, 1 + others.len()));
         if !differences.is_empty() {
             let shown = differences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n  ");
             bail!("{} differences, the first of them:\n  {shown}", differences.len());

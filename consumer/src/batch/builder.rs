@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_schema::decode::Decoder;
-use audit_schema::headers::RecordHeaders;
 use audit_schema::identity;
-use audit_schema::problem::{Code, Rejection};
-use audit_schema::version::Version;
+use audit_schema::problem::Rejection;
 use sha2::{Digest as _, Sha256};
 
 use super::tuple::TupleWriter;
-use super::{Batch, DeadLetter, Place, Row, Span, row};
+use super::{Batch, DeadLetter, Place, Row, Span, read, row};
 use crate::claim::{Claim, LastRecord};
 use crate::metrics::EventSeries;
 use crate::source::{Chunk, RawRecord};
@@ -115,21 +113,8 @@ impl BatchBuilder {
     }
 
     fn decode(&mut self, raw: RawRecord<'_>, span: usize, place: Place) -> Result<Row, Rejection> {
-        if !raw.headers_readable() {
-            return Err(Rejection::new(Code::InvalidUtf8, "a header's name is not UTF-8"));
-        }
-        let headers: RecordHeaders<'_> = raw.headers().collect();
-        headers.check()?;
-        let value = raw
-            .value()
-            .ok_or_else(|| Rejection::new(Code::Tombstone, "the record has no value"))?;
-        let event = self.decoder.decode(value)?;
-        let id = headers.resolve_id(&event)?;
-        let version = Version {
-            timestamp_ms: raw.timestamp_ms(),
-            partition: raw.partition(),
-            offset: raw.offset(),
-        };
+        let (event, id) = read(&mut self.decoder, raw)?;
+        let version = raw.version();
         let carried = identity::created_at(id);
         let created_at = carried
             .or(event.columns.completed_at)
@@ -137,7 +122,11 @@ impl BatchBuilder {
         let digest = event.digest(id);
         let (tuple, lent) = (self.batch.tuples.len(), self.batch.lent.len());
         row::render(
-            &mut TupleWriter::new(&mut self.batch.tuples, &mut self.batch.lent, value),
+            &mut TupleWriter::new(
+                &mut self.batch.tuples,
+                &mut self.batch.lent,
+                raw.value().unwrap_or_default(),
+            ),
             id,
             created_at,
             &event.columns,

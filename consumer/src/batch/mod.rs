@@ -1,9 +1,11 @@
 //! What a lane writes in one transaction.
 
 mod builder;
+mod read;
 mod row;
 mod tuple;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,9 +17,11 @@ use uuid::Uuid;
 
 use crate::claim::{ClaimId, LastRecord};
 use crate::metrics::Observation;
+use crate::partitions::Month;
 use crate::source::{Chunk, RawRecord};
 
 pub use builder::{BatchBuilder, MAX_BATCH_BYTES, fingerprint};
+pub use read::read;
 pub use row::{COLUMNS, HEADER, TRAILER, render, set_created_at};
 pub use tuple::{Lent, TupleWriter};
 
@@ -114,6 +118,11 @@ impl Batch {
     /// The raw record at a place.
     pub fn raw(&self, place: Place) -> RawRecord<'_> {
         self.chunks[place.chunk].record(place.record)
+    }
+
+    /// The months that the rows belong to.
+    pub fn months(&self) -> BTreeSet<Month> {
+        self.rows.iter().filter_map(|row| Month::of_micros(row.created_at)).collect()
     }
 
     /// Takes out all that belongs to claims for which `lost` holds: somebody else writes it.

@@ -4,6 +4,7 @@ pub mod dlq;
 pub mod doctor;
 mod limit;
 pub mod migrate;
+mod moment;
 pub mod report;
 pub mod run;
 pub mod status;
@@ -42,7 +43,7 @@ pub enum Command {
     Run(run::Options),
     /// Bring the database's schema up to date
     Migrate(migrate::Options),
-    /// Look at dead letters
+    /// Look at dead letters, and decide what becomes of them
     Dlq(dlq::Options),
     /// Look at what was stored: summaries, one execution, one remediation
     Report(report::Options),

@@ -20,7 +20,7 @@ use self::lost::LostOffsets;
 use crate::budget::Budget;
 use crate::database::{Database, DatabaseOptions};
 use crate::kafka::{self, Probe};
-use crate::lane::{self, BatchTraces};
+use crate::lane::{self, BatchTraces, ShareLimit};
 use crate::metrics::Metrics;
 use crate::observe::Observer;
 use crate::partitions::Months;
@@ -51,6 +51,15 @@ pub struct Options {
     /// How long a record may wait for others of its batch
     #[arg(long, env = "AUDIT_LINGER", default_value = "200ms", value_parser = audit_runtime::duration::parse, value_name = "DURATION")]
     linger: Duration,
+
+    /// Halt a partition of which more than this share of --dead-letter-window offsets in a row would become dead
+    /// letters; off or 1 for no limit
+    #[arg(long, env = "AUDIT_DEAD_LETTER_LIMIT", default_value = "0.5", value_name = "SHARE|off", value_parser = share)]
+    dead_letter_limit: f64,
+
+    /// The number of offsets in a row that --dead-letter-limit is about
+    #[arg(long, env = "AUDIT_DEAD_LETTER_WINDOW", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    dead_letter_window: u32,
 
     /// How long to wait for Kafka and the database when starting
     #[arg(long, env = "AUDIT_STARTUP_TIMEOUT", default_value = "10s", value_parser = audit_runtime::duration::parse, value_name = "DURATION")]
@@ -158,6 +167,10 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         health: health.clone(),
         batch_size: usize::try_from(options.batch_size)?,
         linger: options.linger,
+        dead_letter_limit: ShareLimit {
+            share: options.dead_letter_limit,
+            window: options.dead_letter_window,
+        },
         give_up: give_up.clone(),
     };
     let mut lanes = JoinSet::new();
@@ -201,6 +214,11 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let services = async { while services.join_next().await.is_some() {} };
     tokio::join!(services, traces.finish());
     result.map(|()| ExitCode::Fine)
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = if text == "off" { Some(1.0) } else { text.parse().ok() };
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or("write a share from 0 to 1, or off")
 }
 
 /// Host and process, for people who look at the stream table.

@@ -6,6 +6,7 @@
 mod finish;
 mod gather;
 mod handover;
+mod share;
 mod trace;
 mod write;
 
@@ -25,6 +26,7 @@ use crate::partitions::Months;
 use crate::source::{Commands, ToLane};
 use crate::store::Store;
 
+pub use self::share::ShareLimit;
 pub use self::trace::BatchTraces;
 
 /// Batches between writing and finishing.
@@ -62,6 +64,8 @@ pub struct Setup {
     pub batch_size: usize,
     /// How long a record may wait for others.
     pub linger: Duration,
+    /// Above it a partition halts.
+    pub dead_letter_limit: ShareLimit,
     /// Cancelled when it is time to give up what could not be written.
     pub give_up: CancellationToken,
 }

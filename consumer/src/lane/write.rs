@@ -1,9 +1,8 @@
 //! Writes batches, one after the other, for as long as it takes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use audit_schema::problem::Code;
 use deadpool_postgres::{Client, Object};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -12,11 +11,11 @@ use tracing::{error, warn};
 use super::Setup;
 use super::finish::Done;
 use super::handover::ToWrite;
+use super::share::Recent;
 use super::trace::End;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::claim::{ClaimId, Halt, HaltReason};
-use crate::partitions::Month;
 use crate::source::Command;
 use crate::store::{Failure, Outlook, Written};
 
@@ -31,11 +30,13 @@ pub(super) struct Writer {
     /// Claims that are worth nothing any more; their records are somebody else's to write.
     void: HashSet<ClaimId>,
     outlook: Outlook,
+    recent: Recent,
 }
 
 impl Writer {
     pub(super) fn new(setup: Setup, ready: ToWrite, finisher: mpsc::Sender<Done>) -> Self {
-        Self { setup, ready, finisher, void: HashSet::new(), outlook: Outlook::default() }
+        let recent = Recent::new(setup.dead_letter_limit);
+        Self { setup, ready, finisher, void: HashSet::new(), outlook: Outlook::default(), recent }
     }
 
     pub(super) async fn run(mut self) {
@@ -58,16 +59,18 @@ impl Writer {
         let mut backoff = Backoff::default();
         let mut attempted = None;
         loop {
+            self.halt_what_dies(&batch);
             batch.drop_claims(|claim| self.void.contains(&claim));
             if batch.spans.is_empty() {
                 return Done { batch, written: None, retries: backoff.attempts };
             }
-            self.setup.months.ensure(&months(&batch)).await;
+            self.setup.months.ensure(&batch.months()).await;
             match self.attempt(&mut batch, &mut attempted).await {
-                Ok(written) => {
+                Ok(Some(written)) => {
                     self.committed(&batch);
                     return Done { batch, written: Some(written), retries: backoff.attempts };
                 }
+                Ok(None) => {}
                 Err(Failure::Fenced(claims)) => {
                     self.trace(&batch, "fenced", backoff.attempts);
                     self.fenced(&batch, claims);
@@ -81,11 +84,12 @@ impl Writer {
         }
     }
 
+    /// None if the batch has to be looked at again: it has other dead letters now.
     async fn attempt(
         &mut self,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Option<Written>, Failure> {
         let mut client = self.setup.database.get().await?;
         let work = self.write_or_isolate(&mut client, batch, attempted);
         let result = timeout(ANSWER, work).await.unwrap_or(Err(Failure::TimedOut(ANSWER)));
@@ -96,29 +100,20 @@ impl Writer {
         result
     }
 
-    /// Writes the batch; if the database refuses it for what a row holds, without the rows that are to blame.
+    /// Writes the batch; if the database refuses it for what rows hold, makes dead letters of these instead.
     async fn write_or_isolate(
         &mut self,
         client: &mut Client,
         batch: &mut Batch,
         attempted: &mut Option<Written>,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Option<Written>, Failure> {
         let store = &self.setup.store;
-        let refusal = match store.write(client, batch, attempted, &mut self.outlook).await {
-            Err(Failure::Data(error)) => Failure::Data(error),
-            result => return result,
-        };
-        let mut refused = store.isolate(client, batch).await?;
-        if refused.is_empty() {
-            return Err(refusal);
+        match store.write(client, batch, attempted, &mut self.outlook).await {
+            Err(Failure::Data(refusal)) => {
+                store.isolate(client, batch, refusal).await.map(|()| None)
+            }
+            result => result.map(Some),
         }
-        // From the back, so that positions stay good while rows are taken out.
-        refused.sort_unstable_by_key(|refused| std::cmp::Reverse(refused.row));
-        for row in refused {
-            warn!("a record becomes a dead letter: {}", row.text);
-            batch.reject(row.row, Code::DatabaseRejected, row.text);
-        }
-        store.write(client, batch, attempted, &mut self.outlook).await
     }
 
     async fn retry(&self, failure: &Failure, backoff: &mut Backoff) {
@@ -162,7 +157,17 @@ impl Writer {
         }
     }
 
-    fn committed(&self, batch: &Batch) {
+    /// Halts the partitions of which too much would become dead letters.
+    fn halt_what_dies(&mut self, batch: &Batch) {
+        for (partition, claim, halt) in self.recent.too_many(batch) {
+            if self.void.insert(claim) {
+                self.send(Command::Halted(partition, claim, halt));
+            }
+        }
+    }
+
+    fn committed(&mut self, batch: &Batch) {
+        self.recent.committed(batch);
         for span in &batch.spans {
             self.send(Command::Committed(span.partition, span.claim, span.last_offset + 1));
         }
@@ -179,8 +184,4 @@ impl Writer {
         // The source has gone only when the process is ending.
         let _ = self.setup.commands.send(command);
     }
-}
-
-fn months(batch: &Batch) -> BTreeSet<Month> {
-    batch.rows.iter().filter_map(|row| Month::of_micros(row.created_at)).collect()
 }

@@ -3,10 +3,13 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use audit_schema::version::record_time;
+use audit_schema::version::{Version, record_time};
 use rdkafka::Message;
 use rdkafka::Timestamp;
 use rdkafka::message::Headers;
+
+/// What stands for the name of a header that is not UTF-8.
+pub const UNREADABLE: &str = "\u{fffd}";
 
 /// Records of one or more partitions in the order they were received, their bytes back to back.
 #[derive(Debug, Default)]
@@ -32,6 +35,21 @@ struct Entry {
     value: Option<Span>,
     headers: Range<u32>,
     headers_readable: bool,
+}
+
+/// A record before it is copied in, but for its headers.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Partition of the topic.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// The key as it came.
+    pub key: Option<&'a [u8]>,
+    /// The value as it came; none is a tombstone.
+    pub value: Option<&'a [u8]>,
 }
 
 /// One record of a chunk.
@@ -72,31 +90,51 @@ impl Chunk {
 
     /// Copies a record in, so that librdkafka gets its buffer back.
     pub fn push(&mut self, message: &impl Message) {
-        let first_header = index(self.headers.len());
-        let mut headers_readable = true;
-        if let Some(headers) = message.headers() {
-            for position in 0..headers.count() {
-                // rdkafka panics on a name that is not UTF-8 and offers no other way to the bytes.
-                let header = catch_unwind(AssertUnwindSafe(|| headers.get(position)));
-                let (name, value) = match &header {
-                    Ok(header) => (header.key, header.value),
-                    Err(_) => ("\u{fffd}", None),
-                };
-                headers_readable &= header.is_ok();
-                let name = self.append(name.as_bytes());
-                let value = value.map(|value| self.append(value));
-                self.headers.push((name, value));
-            }
-        }
-        let entry = Entry {
+        let record = Parts {
             partition: message.partition(),
             offset: message.offset(),
-            timestamp_ms: record_time(match message.timestamp() {
+            timestamp_ms: match message.timestamp() {
                 Timestamp::LogAppendTime(ms) | Timestamp::CreateTime(ms) => ms,
                 Timestamp::NotAvailable => 0,
+            },
+            key: message.key(),
+            value: message.payload(),
+        };
+        let headers = message.headers();
+        let positions = 0..headers.map_or(0, Headers::count);
+        self.push_parts(
+            record,
+            headers.into_iter().flat_map(|headers| {
+                positions.clone().map(|position| {
+                    // rdkafka panics on a name that is not UTF-8 and offers no other way to the bytes.
+                    let header = catch_unwind(AssertUnwindSafe(|| headers.get(position)));
+                    header.ok().map(|header| (header.key, header.value))
+                })
             }),
-            key: message.key().map(|key| self.append(key)),
-            value: message.payload().map(|value| self.append(value)),
+        );
+    }
+
+    /// Copies a record in by its parts. A header is none if its name cannot be read.
+    pub fn push_parts<'a>(
+        &mut self,
+        record: Parts<'a>,
+        headers: impl Iterator<Item = Option<(&'a str, Option<&'a [u8]>)>>,
+    ) {
+        let first_header = index(self.headers.len());
+        let mut headers_readable = true;
+        for header in headers {
+            headers_readable &= header.is_some();
+            let (name, value) = header.unwrap_or((UNREADABLE, None));
+            let name = self.append(name.as_bytes());
+            let value = value.map(|value| self.append(value));
+            self.headers.push((name, value));
+        }
+        let entry = Entry {
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: record_time(record.timestamp_ms),
+            key: record.key.map(|key| self.append(key)),
+            value: record.value.map(|value| self.append(value)),
             headers: first_header..index(self.headers.len()),
             headers_readable,
         };
@@ -137,6 +175,15 @@ impl<'a> RawRecord<'a> {
     /// The record's timestamp in milliseconds since the Unix epoch.
     pub fn timestamp_ms(self) -> i64 {
         self.entry.timestamp_ms
+    }
+
+    /// Where the record stands in the log.
+    pub fn version(self) -> Version {
+        Version {
+            timestamp_ms: self.entry.timestamp_ms,
+            partition: self.entry.partition,
+            offset: self.entry.offset,
+        }
     }
 
     /// Bytes of key, value and headers: what the record counts for in the memory budget.

@@ -25,7 +25,7 @@ use crate::claim::{Claim, ClaimId, Halt};
 use crate::metrics::Metrics;
 use crate::takeover::Takeover;
 
-pub use chunk::{Chunk, RawRecord};
+pub use chunk::{Chunk, Parts, RawRecord, UNREADABLE};
 
 /// What the rest of the process tells the source.
 #[derive(Debug)]

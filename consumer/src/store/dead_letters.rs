@@ -1,7 +1,9 @@
 //! Records that cannot become rows, and those that could after all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use audit_schema::version::{Disposition, Version};
+use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 
 use super::Store;
@@ -21,6 +23,20 @@ const INSERT: &str = "INSERT INTO audit_dead_letter AS d \
 const OPEN: &str = "SELECT k.at, d.\"offset\" FROM unnest($2::int[], $3::bigint[], $4::bigint[]) \
     WITH ORDINALITY AS k (partition, first, last, at) JOIN audit_dead_letter d ON d.topic = $1 \
     AND d.partition = k.partition AND d.\"offset\" BETWEEN k.first AND k.last WHERE d.resolution IS NULL";
+/// In the order that is everybody's.
+const LOCK_OPEN: &str = "SELECT k.at FROM unnest($2::int[], $3::bigint[], $4::timestamptz[]) \
+    WITH ORDINALITY AS k (partition, record_offset, time, at) JOIN audit_dead_letter d ON d.topic = $1 \
+    AND d.partition = k.partition AND d.\"offset\" = k.record_offset AND d.record_timestamp = k.time \
+    WHERE d.resolution IS NULL ORDER BY d.partition, d.\"offset\", d.record_timestamp FOR UPDATE OF d";
+const RESOLVE_RETRIED: &str = "UPDATE audit_dead_letter d SET resolution = 'stored', resolved_at = now(), \
+    resolved_by = coalesce($6, session_user), retried_as = k.disposition, attempts = d.attempts + 1, last_seen = now() \
+    FROM unnest($2::int[], $3::bigint[], $4::timestamptz[], $5::text[]) AS k (partition, record_offset, time, disposition) \
+    WHERE d.topic = $1 AND d.partition = k.partition AND d.\"offset\" = k.record_offset AND d.record_timestamp = k.time";
+const STILL_DEAD: &str = "UPDATE audit_dead_letter d SET attempts = d.attempts + 1, last_seen = now(), \
+    error_code = k.code, error_text = k.text \
+    FROM unnest($2::int[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[]) \
+    AS k (partition, record_offset, time, code, text) \
+    WHERE d.topic = $1 AND d.partition = k.partition AND d.\"offset\" = k.record_offset AND d.record_timestamp = k.time";
 const RESOLVE: &str = "UPDATE audit_dead_letter SET resolution = 'stored', resolved_at = now(), resolved_by = $5 \
     WHERE topic = $1 AND partition = $2 AND \"offset\" = $3 AND record_timestamp = $4 AND resolution IS NULL";
 
@@ -100,6 +116,60 @@ pub(super) async fn resolve_stored(
         }
     }
     Ok(())
+}
+
+/// Resolves the dead letters that the batch was made of, and says anew of the others what is wrong with them.
+///
+/// # Errors
+/// [`Failure::Resolved`] if some are not open any more: nothing of the batch may be committed then.
+pub(super) async fn settle_retried(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    dispositions: &[Option<Disposition>],
+    by: Option<&str>,
+) -> Result<(), Failure> {
+    let rows: Vec<Version> = batch.rows.iter().map(|row| row.version).collect();
+    let dead: Vec<Version> =
+        batch.dead_letters.iter().map(|letter| batch.raw(letter.place).version()).collect();
+    let all: Vec<Version> = rows.iter().chain(&dead).copied().collect();
+    let Keys { partitions, offsets, times } = keys(&all);
+    let statement = transaction.prepare_cached(LOCK_OPEN).await?;
+    let open =
+        transaction.query(&statement, &[&&*batch.topic, &partitions, &offsets, &times]).await?;
+    if open.len() < all.len() {
+        let open: HashSet<usize> = open.iter().map(super::known::position).collect();
+        let resolved = all.iter().enumerate().filter(|(at, _)| !open.contains(at));
+        return Err(Failure::Resolved(resolved.map(|(_, version)| *version).collect()));
+    }
+    let Keys { partitions, offsets, times } = keys(&rows);
+    let names: Vec<&str> = dispositions.iter().flatten().map(|one| one.as_str()).collect();
+    let statement = transaction.prepare_cached(RESOLVE_RETRIED).await?;
+    transaction
+        .execute(&statement, &[&&*batch.topic, &partitions, &offsets, &times, &names, &by])
+        .await?;
+    let Keys { partitions, offsets, times } = keys(&dead);
+    let codes: Vec<&str> = batch.dead_letters.iter().map(|letter| letter.code.as_str()).collect();
+    let texts: Vec<String> = batch.dead_letters.iter().map(bounded).collect();
+    let statement = transaction.prepare_cached(STILL_DEAD).await?;
+    transaction
+        .execute(&statement, &[&&*batch.topic, &partitions, &offsets, &times, &codes, &texts])
+        .await?;
+    Ok(())
+}
+
+/// Primary keys of dead letters, column by column.
+struct Keys {
+    partitions: Vec<i32>,
+    offsets: Vec<i64>,
+    times: Vec<DateTime<Utc>>,
+}
+
+fn keys(versions: &[Version]) -> Keys {
+    Keys {
+        partitions: versions.iter().map(|version| version.partition).collect(),
+        offsets: versions.iter().map(|version| version.offset).collect(),
+        times: versions.iter().map(|version| record_timestamp(version.timestamp_ms)).collect(),
+    }
 }
 
 /// The text within its bound and without NUL, which PostgreSQL's text cannot hold.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use audit_schema::version::Version;
 use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -27,6 +28,9 @@ pub enum Failure {
     /// A row that was just there is gone: somebody moved or dropped it meanwhile.
     #[error("a row moved while it was being locked")]
     Moved,
+    /// These dead letters are not open any more: somebody else has resolved them meanwhile.
+    #[error("dead letters were resolved meanwhile")]
+    Resolved(Vec<Version>),
     /// Anything else the database or the way to it has; tried again for as long as it takes.
     #[error("{}", describe(.0))]
     Database(Error),

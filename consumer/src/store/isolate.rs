@@ -10,11 +10,11 @@ use crate::database::sqlstate;
 
 /// A row that the database refuses even alone.
 #[derive(Debug)]
-pub struct Refused {
+pub(super) struct Refused {
     /// Position in [`Batch::rows`].
-    pub row: usize,
+    pub(super) row: usize,
     /// SQLSTATE and message, without the row's values.
-    pub text: String,
+    pub(super) text: String,
 }
 
 /// Tries halves, and halves of those that fail, each in a savepoint that is rolled back. A fault that only shows

@@ -10,6 +10,7 @@ mod insert;
 mod isolate;
 mod known;
 mod outlook;
+mod retry;
 mod rows;
 mod settle;
 mod staging;
@@ -17,8 +18,11 @@ mod staging;
 use std::sync::Arc;
 use std::time::Instant;
 
+use audit_schema::problem::Code;
 use audit_schema::version::Disposition;
 use deadpool_postgres::Client;
+use tokio_postgres::Error;
+use tracing::warn;
 
 use crate::batch::Batch;
 use crate::metrics::Metrics;
@@ -96,19 +100,29 @@ impl Store {
         Ok(std::mem::take(written))
     }
 
-    /// Finds the rows that the database refuses even when each is written alone, and says why.
+    /// Makes dead letters of the rows that the database refuses even when each is written alone.
     ///
     /// # Errors
-    /// A failure that is not about the data.
+    /// A failure that is not about the data; or the refusal itself, if no row alone is to blame for it.
     pub async fn isolate(
         &self,
         client: &mut Client,
         batch: &mut Batch,
-    ) -> Result<Vec<isolate::Refused>, Failure> {
+        refusal: Error,
+    ) -> Result<(), Failure> {
         let mut transaction = client.transaction().await?;
         transaction.batch_execute(PROLOGUE).await?;
-        let refused = isolate::refused_rows(&mut transaction, batch).await?;
+        let mut refused = isolate::refused_rows(&mut transaction, batch).await?;
         transaction.rollback().await?;
-        Ok(refused)
+        if refused.is_empty() {
+            return Err(Failure::Data(refusal));
+        }
+        // From the back, so that positions stay good while rows are taken out.
+        refused.sort_unstable_by_key(|refused| std::cmp::Reverse(refused.row));
+        for row in refused {
+            warn!("a record becomes a dead letter: {}", row.text);
+            batch.reject(row.row, Code::DatabaseRejected, row.text);
+        }
+        Ok(())
     }
 }

@@ -32,6 +32,10 @@ pub(super) struct Stored {
     pub(super) undated: BTreeMap<Uuid, i64>,
     /// Codes of the open ones.
     pub(super) dead_letters: BTreeMap<Version, String>,
+    /// Records that were stored after they had been dead letters.
+    pub(super) resolved: usize,
+    /// Those of them that a retry stored, and what became of them: no ledger has that.
+    pub(super) retried: BTreeMap<String, i64>,
     /// What is wrong whatever was expected.
     pub(super) problems: Vec<String>,
 }
@@ -94,6 +98,16 @@ impl Stored {
         let query = "
             SELECT (extract(epoch FROM record_timestamp) * 1000)::bigint, partition, \"offset\", error_code
             FROM audit_dead_letter WHERE topic = $1 AND resolution IS NULL";
+        let resolved = "
+            SELECT retried_as FROM audit_dead_letter WHERE topic = $1 AND resolution = 'stored'";
+        each(client, resolved, &[&topic], |row| {
+            self.resolved += 1;
+            if let Some(disposition) = row.try_get(0)? {
+                *self.retried.entry(disposition).or_default() += 1;
+            }
+            Ok(())
+        })
+        .await?;
         each(client, query, &[&topic], |row| {
             let version = Version {
                 timestamp_ms: row.try_get(0)?,

@@ -163,7 +163,7 @@ async fn databases() -> Result<()> {
     names(only_complaint(&run(&nobody).await?, 1), &["127.0.0.1:9", "refused"]);
 
     let list = consumer(&["dlq", "list"]).env("AUDIT_DATABASE_URL", url).run().await?;
-    names(only_complaint(&list, 1), &["audit_dead_letter", "audit-consumer migrate"]);
+    names(only_complaint(&list, 1), &["audit schema", "audit-consumer migrate"]);
     Ok(())
 }
 

@@ -16,7 +16,6 @@ use audit_tests::{
 mod checks;
 mod commits;
 mod completeness;
-mod dead_letters;
 mod metrics;
 mod outages;
 mod partitions;
@@ -49,7 +48,7 @@ fn mixture(generator: &mut Generator, events: usize, partitions: i32) -> Vec<Rec
 }
 
 /// Small poison of some kind.
-fn poison(generator: &mut Generator) -> Record {
+pub(crate) fn poison(generator: &mut Generator) -> Record {
     use audit_schema::problem::Code;
     let kinds = [Code::Tombstone, Code::InvalidJson, Code::InvalidOutcome, Code::UnknownEventType];
     let kind = kinds[generator.random().usize(..kinds.len())];
@@ -57,7 +56,7 @@ fn poison(generator: &mut Generator) -> Record {
 }
 
 /// Records of so many new ids that carry their time.
-fn new_ids(generator: &mut Generator, count: usize) -> Vec<Record> {
+pub(crate) fn new_ids(generator: &mut Generator, count: usize) -> Vec<Record> {
     (0..count).map(|_| generator.event(IdKind::Dated).record()).collect()
 }
 

@@ -5,6 +5,7 @@ mod cli;
 mod compose;
 mod config;
 mod database;
+mod dlq;
 mod docs;
 mod doctor;
 mod gateway;

@@ -6,10 +6,19 @@ use std::io::Write as _;
 use anyhow::bail;
 use audit_runtime::exit::ExitCode;
 use audit_runtime::format::Format;
-use chrono::{DateTime, SecondsFormat, Utc};
+use audit_schema::decode::Decoder;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
-use crate::database::{self, DatabaseOptions, describe};
+use super::excerpt::{excerpt, readable};
+use super::filter::Criteria;
+use super::letter::{self, Letter};
+use super::place::Place;
+use super::session::{self, failed};
+use crate::batch;
+use crate::database::DatabaseOptions;
 
 /// Options of `dlq show`.
 #[derive(Debug, clap::Args)]
@@ -26,145 +35,131 @@ pub(super) struct Options {
     database: DatabaseOptions,
 }
 
-#[derive(Debug, Clone)]
-struct Place {
-    topic: String,
-    partition: i32,
-    offset: i64,
-}
-
-impl std::str::FromStr for Place {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (rest, offset) = text.rsplit_once(':')?;
-            let (topic, partition) = rest.rsplit_once(':')?;
-            Some(Self {
-                topic: topic.to_owned(),
-                partition: partition.parse().ok()?,
-                offset: offset.parse().ok()?,
-            })
-        };
-        parse().ok_or("write topic:partition:offset, such as audit:3:1200")
-    }
-}
-
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let (_, client) = database::connect_once(&options.database.database_url, 1).await?;
-    let place = &options.place;
-    let sql = "SELECT record_timestamp, error_code, error_text, first_seen, last_seen, attempts, resolution, \
-               resolved_at, resolved_by, resolution_reason, key, value, header_names, header_values \
-               FROM audit_dead_letter WHERE topic = $1 AND partition = $2 AND \"offset\" = $3 ORDER BY record_timestamp";
-    let rows = client
-        .query(sql, &[&place.topic, &place.partition, &place.offset])
-        .await
-        .map_err(|error| anyhow::anyhow!("cannot read the dead letter: {}", describe(&error)))?;
-    if rows.is_empty() {
+    let (_, client) = session::open(&options.database.database_url, 1).await?;
+    let criteria = Criteria::at(std::slice::from_ref(&options.place));
+    let letters = letter::read(&client, &criteria).await.map_err(failed("read"))?;
+    let letters: Vec<Letter> = letters.try_collect().await.map_err(failed("read"))?;
+    if letters.is_empty() {
         bail!(
-            "no dead letter at {}:{}:{}; `audit-consumer dlq list --all` shows those there are",
-            place.topic,
-            place.partition,
-            place.offset
+            "no dead letter at {}; `audit-consumer dlq list --all` shows those there are",
+            options.place
         );
     }
     let mut out = std::io::stdout().lock();
-    for row in &rows {
-        let letter = letter(place, row);
+    for letter in &letters {
+        let problems = problems(letter);
         if options.format == Format::Json {
-            serde_json::to_writer_pretty(&mut out, &letter)?;
+            serde_json::to_writer_pretty(&mut out, &document(letter, &problems))?;
             writeln!(out)?;
         } else {
-            let value: Option<&[u8]> = row.get(11);
-            write!(out, "{}", page(&letter, value))?;
+            write!(out, "{}", page(letter, &problems))?;
         }
     }
     Ok(ExitCode::Fine)
 }
 
-fn letter(place: &Place, row: &tokio_postgres::Row) -> Value {
-    let time = |at: usize| {
-        row.get::<_, Option<DateTime<Utc>>>(at)
-            .map(|t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
+/// What is wrong with the record by the rules of this version.
+struct Problem {
+    code: &'static str,
+    path: String,
+    message: String,
+    /// The byte of the value; none if it is not about the value's bytes.
+    byte: Option<usize>,
+}
+
+/// Empty if this version finds nothing wrong: then another one did, or the database.
+fn problems(letter: &Letter) -> Vec<Problem> {
+    let record = letter.record();
+    let Err(rejection) = batch::read(&mut Decoder::default(), record.record(0)).map(drop) else {
+        return Vec::new();
     };
-    let names: Vec<Vec<u8>> = row.get(12);
-    let values: Vec<Option<Vec<u8>>> = row.get(13);
-    let headers: Vec<Value> = names
+    let value = letter.value.as_deref().unwrap_or_default();
+    let is_of_value = Decoder::default().decode(value).is_err_and(|found| found == rejection);
+    let problem = |found: audit_schema::problem::Problem| Problem {
+        code: found.code.as_str(),
+        path: found.path,
+        message: found.message,
+        byte: is_of_value.then_some(found.offset),
+    };
+    rejection.problems.into_iter().map(problem).collect()
+}
+
+fn document(letter: &Letter, problems: &[Problem]) -> Value {
+    let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(readable);
+    let headers: Vec<Value> = letter
+        .headers
         .iter()
-        .zip(&values)
-        .map(|(name, value)| json!({"name": readable(name), "value": value.as_deref().map(readable)}))
+        .map(|(name, value)| json!({"name": readable(name), "value": text(value)}))
+        .collect();
+    let problems: Vec<Value> = problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "code": problem.code, "path": problem.path, "message": problem.message,
+                "byte": problem.byte,
+            })
+        })
         .collect();
     json!({
-        "topic": place.topic,
-        "partition": place.partition,
-        "offset": place.offset,
-        "record_timestamp": time(0),
-        "code": row.get::<_, String>(1),
-        "error": row.get::<_, String>(2),
-        "first_seen": time(3),
-        "last_seen": time(4),
-        "attempts": row.get::<_, i32>(5),
-        "resolution": row.get::<_, Option<String>>(6),
-        "resolved_at": time(7),
-        "resolved_by": row.get::<_, Option<String>>(8),
-        "resolution_reason": row.get::<_, Option<String>>(9),
-        "key": row.get::<_, Option<&[u8]>>(10).map(readable),
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "record_timestamp": letter::time(letter.record_timestamp),
+        "code": letter.code,
+        "error": letter.error,
+        "first_seen": letter::time(letter.first_seen),
+        "last_seen": letter::time(letter.last_seen),
+        "attempts": letter.attempts,
+        "resolution": letter.resolution,
+        "resolved_at": letter.resolved_at.map(letter::time),
+        "resolved_by": letter.resolved_by,
+        "resolution_reason": letter.resolution_reason,
+        "retried_as": letter.retried_as,
+        "key": text(&letter.key),
         "headers": headers,
-        "value": row.get::<_, Option<&[u8]>>(11).map(readable),
+        "value": text(&letter.value),
+        "value_base64": letter.value.as_ref().map(|value| STANDARD.encode(value)),
+        "value_bytes": letter.value.as_ref().map(Vec::len),
+        "problems": problems,
     })
 }
 
-/// Text as it is; bytes that are not UTF-8 and control characters as escapes.
-fn readable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() && !matches!(c, '\n' | '\t') {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\\x{:02x}", u32::from(c));
-            } else {
-                text.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
-}
-
-fn page(letter: &Value, value: Option<&[u8]>) -> String {
+fn page(letter: &Letter, problems: &[Problem]) -> String {
     let mut page = String::new();
-    for (name, field) in letter.as_object().into_iter().flatten() {
-        let text = match field {
-            Value::Null => continue,
-            Value::String(text) => text.clone(),
-            Value::Array(headers) => headers
+    // Writing to a String cannot fail.
+    for (name, field) in document(letter, &[]).as_object().into_iter().flatten() {
+        let text = match (name.as_str(), field) {
+            ("value_base64" | "problems", _) => continue,
+            ("value_bytes", Value::Null) => "none (tombstone)".to_owned(),
+            (_, Value::Null) => continue,
+            (_, Value::String(text)) => text.clone(),
+            (_, Value::Array(headers)) => headers
                 .iter()
                 .map(|header| {
                     let part = |key: &str| header[key].as_str().unwrap_or("(null)").to_owned();
                     format!("\n  {}: {}", part("name"), part("value"))
                 })
                 .collect(),
-            other => other.to_string(),
+            (_, other) => other.to_string(),
         };
         let _ = writeln!(page, "{name}: {text}");
     }
-    let _ = writeln!(
-        page,
-        "value_bytes: {}",
-        value.map_or_else(|| "none (tombstone)".to_owned(), |v| v.len().to_string())
-    );
-    page
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_shown_readably_and_whole() {
-        assert_eq!(readable(b"a\xff\0\nb"), "a\\xff\\x00\nb");
-        assert_eq!(readable("ä".as_bytes()), "ä");
+    for problem in problems {
+        let path = if problem.path.is_empty() { "" } else { ": " };
+        let _ = write!(page, "\n{}: {}{path}{}", problem.code, problem.path, problem.message);
+        let _ = match (problem.byte, &letter.value) {
+            (Some(byte), Some(value)) => {
+                writeln!(page, " (byte {byte})\n{}", excerpt(value, byte))
+            }
+            _ => writeln!(page),
+        };
     }
+    if problems.is_empty() && letter.resolution.is_none() {
+        let _ = writeln!(
+            page,
+            "\nthis version finds nothing wrong with it: try `audit-consumer dlq retry`"
+        );
+    }
+    page
 }
