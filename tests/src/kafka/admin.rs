@@ -68,7 +68,9 @@ impl KafkaCluster {
         let results = self.admin()?.delete_topics(&[topic], &options()).await?;
         all_well(results)?;
         eventually(REQUEST_DEADLINE, &format!("the end of {topic}"), async || {
-            ensure!(!self.topics().await?.contains(&topic.to_owned()), "it is there");
+            for known in self.metadata_of_each(None).await? {
+                ensure!(known.topics().iter().all(|found| found.name() != topic), "it is there");
+            }
             Ok(())
         })
         .await
@@ -191,13 +193,15 @@ impl KafkaCluster {
         .await
     }
 
-    /// Deletes a consumer group with its committed offsets. It must have no members.
+    /// Deletes a consumer group with its committed offsets, once its last member is seen to be gone.
     ///
     /// # Errors
     /// There is no such group, or it has members.
     pub async fn delete_group(&self, group: &str) -> Result<()> {
-        let results = self.admin()?.delete_groups(&[group], &options()).await?;
-        all_well(results)
+        eventually(REQUEST_DEADLINE, &format!("the end of group {group}"), async || {
+            all_well(self.admin()?.delete_groups(&[group], &options()).await?)
+        })
+        .await
     }
 
     /// The offset a group has committed for a partition, if any.
@@ -220,7 +224,7 @@ impl KafkaCluster {
         .await
     }
 
-    /// Moves the offset a group has committed for a partition. The group must have no members.
+    /// Moves the offset a group has committed for a partition, once its last member is seen to be gone.
     ///
     /// # Errors
     /// It has members, or the cluster does not answer.
@@ -235,22 +239,27 @@ impl KafkaCluster {
         config.set("group.id", group);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-        blocking(move || {
-            let client: BaseConsumer = config.create()?;
-            Ok(client.commit(&list, CommitMode::Sync)?)
+        eventually(REQUEST_DEADLINE, &format!("a commit of group {group}"), async || {
+            let (config, list) = (config.clone(), list.clone());
+            blocking(move || {
+                let client: BaseConsumer = config.create()?;
+                Ok(client.commit(&list, CommitMode::Sync)?)
+            })
+            .await
         })
         .await
     }
 
     async fn topic_complete(&self, topic: &str, partitions: i32) -> Result<()> {
         eventually(REQUEST_DEADLINE, &format!("all replicas of {topic}"), async || {
-            let metadata = self.metadata(Some(topic)).await?;
-            let found = metadata.topics().first().context("no such topic")?.partitions();
-            ensure!(i32::try_from(found.len())? == partitions, "{} partitions", found.len());
-            for partition in found {
-                ensure!(partition.leader() > 0, "partition {} has no leader", partition.id());
-                let in_sync = partition.isr().len();
-                ensure!(in_sync == self.size(), "{in_sync} replicas of {}", partition.id());
+            for known in self.metadata_of_each(Some(topic)).await? {
+                let found = known.topics().first().context("no such topic")?.partitions();
+                ensure!(i32::try_from(found.len())? == partitions, "{} partitions", found.len());
+                for partition in found {
+                    ensure!(partition.leader() > 0, "partition {} has no leader", partition.id());
+                    let in_sync = partition.isr().len();
+                    ensure!(in_sync == self.size(), "{in_sync} replicas of {}", partition.id());
+                }
             }
             Ok(())
         })
