@@ -33,7 +33,7 @@ impl Servers<'static> {
 }
 
 /// One stream: a topic, a consumer group, a database with its tables.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline<'a> {
     /// The servers.
     pub servers: Servers<'a>,

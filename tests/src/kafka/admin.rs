@@ -1,6 +1,10 @@
 //! What an operator does to topics and groups.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use audit_schema::topic::required_settings;
@@ -16,6 +20,9 @@ use rdkafka::{
 
 use super::{KafkaCluster, REQUEST_DEADLINE, blocking};
 use crate::eventually;
+
+/// How often a leader is asked that does not know yet.
+const POLL: Duration = Duration::from_millis(50);
 
 impl KafkaCluster {
     /// Creates a topic, replicated to every node, and waits until each partition has a leader and
@@ -188,7 +195,7 @@ impl KafkaCluster {
         let topic = topic.to_owned();
         blocking(move || {
             let client: BaseConsumer = config.create()?;
-            Ok(client.fetch_watermarks(&topic, partition, REQUEST_DEADLINE)?)
+            watermarks(&client, &topic, partition)
         })
         .await
     }
@@ -268,6 +275,21 @@ impl KafkaCluster {
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
         Ok(self.client().create()?)
+    }
+}
+
+/// The start and end offset of a partition, from its leader, which may have to learn first that it is that: it is named
+/// so before. Blocks.
+///
+/// # Errors
+/// Nobody leads it, or there is no such partition.
+pub(super) fn watermarks(client: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64)> {
+    let started = Instant::now();
+    loop {
+        match client.fetch_watermarks(topic, partition, REQUEST_DEADLINE) {
+            Err(_) if started.elapsed() < REQUEST_DEADLINE => thread::sleep(POLL),
+            answer => return answer.with_context(|| format!("the ends of {topic}-{partition}")),
+        }
     }
 }
 

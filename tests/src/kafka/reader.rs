@@ -14,7 +14,10 @@ use rdkafka::{
     metadata::MetadataPartition,
 };
 
-use super::{Acknowledged, KafkaCluster, REQUEST_DEADLINE, RawRecord, blocking, records::NO_TIME};
+use super::{
+    Acknowledged, KafkaCluster, REQUEST_DEADLINE, RawRecord, admin::watermarks, blocking,
+    records::NO_TIME,
+};
 
 impl KafkaCluster {
     /// Reads all committed records of a topic that are there now, in order of partition and offset.
@@ -68,7 +71,7 @@ fn assign_all(client: &BaseConsumer, topic: &str) -> Result<HashSet<i32>> {
     for partition in found.partitions() {
         // A leader that has just been elected does not know at once how far the topic is: it hands out too little, and
         // calls that the end. This question it answers only when it knows.
-        client.fetch_watermarks(topic, partition.id(), REQUEST_DEADLINE)?;
+        watermarks(client, topic, partition.id())?;
         list.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     client.assign(&list)?;

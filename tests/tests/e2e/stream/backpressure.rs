@@ -33,7 +33,7 @@ async fn a_backlog_waits_in_the_topic() -> Result<()> {
         .env("AUDIT_KAFKA_PROPERTIES", "session.timeout.ms=6000,max.poll.interval.ms=6000")
         .start_ready()
         .await?;
-    let full = eventually(Duration::from_secs(60), "the consumer to stop receiving", async || {
+    let full = eventually(Duration::from_secs(180), "the consumer to stop receiving", async || {
         let held = consumer.metrics().await?.sum("kubernaut_audit_in_flight_bytes", &[]);
         ensure!(held >= FULL, "it holds {held} bytes");
         Ok(held)
@@ -49,7 +49,7 @@ async fn a_backlog_waits_in_the_topic() -> Result<()> {
         )
     };
     let before = Utc::now();
-    eventually(Duration::from_secs(60), "twelve seconds of waiting", async || {
+    eventually(Duration::from_secs(180), "twelve seconds of waiting", async || {
         let waited = looked().await?.map(|at| at - before);
         ensure!(waited.is_some_and(|waited| waited.num_seconds() >= 12), "waited {waited:?}");
         Ok(())
