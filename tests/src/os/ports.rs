@@ -61,3 +61,22 @@ impl Ports {
         panic!("no port of 127.0.0.1 in {CANDIDATES:?} is free");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// As two processes would.
+    #[test]
+    fn a_block_is_claimed_once() {
+        let mut both = [(); 2].map(|()| Ports { claims: Vec::new(), left: 0..0 });
+        let mut starts = BTreeSet::new();
+        for round in 0..30 {
+            let ports = &mut both[round % 2];
+            ports.claim();
+            assert!(starts.insert(ports.left.start), "{:?} was claimed before", ports.left);
+        }
+    }
+}
