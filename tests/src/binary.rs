@@ -15,8 +15,8 @@ use crate::{
     service::Service,
 };
 
-/// How long a command may take until it has ended.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a command may take until it has ended, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What to run: a binary of the workspace, its arguments and surroundings. None of our own
 /// `AUDIT_..` variables reach it.
@@ -112,7 +112,7 @@ impl Binary {
     /// Runs it to its end.
     ///
     /// # Errors
-    /// It is not built, or still runs after a minute.
+    /// It is not built, or still runs after three minutes.
     pub async fn run(self) -> Result<Output> {
         let (process, directory) = self.spawn()?;
         let status = process.wait(DEADLINE).await?;

@@ -41,7 +41,8 @@ impl Gateway {
         Self::start_with(brokers, topic, |gateway| gateway).await
     }
 
-    /// The same with more to it, such as further environment variables.
+    /// The same with more to it, such as further environment variables. What a busy machine takes its time to publish
+    /// is not told 503, unless a shorter deadline is among them.
     ///
     /// # Errors
     /// As for [`Self::start`].
@@ -55,7 +56,8 @@ impl Gateway {
             .args(["gateway"])
             .env("AUDIT_BROKERS", brokers)
             .env("AUDIT_TOPIC", topic)
-            .env("AUDIT_LISTEN", address.to_string());
+            .env("AUDIT_LISTEN", address.to_string())
+            .env("AUDIT_DEADLINE", "60s");
         Ok(Self { service: adapt(gateway).start_ready().await?, address })
     }
 

@@ -8,7 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long an answer may take, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ pub async fn post(
 /// Any request.
 ///
 /// # Errors
-/// No connection, or no answer within 30 seconds.
+/// No connection, or no answer within two minutes.
 pub async fn request(
     address: SocketAddr,
     method: &str,
@@ -107,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// The connection ends before the answer does, or it takes longer than 30 seconds.
+    /// The connection ends before the answer does, or it takes longer than two minutes.
     pub async fn request(
         &mut self,
         method: &str,
@@ -134,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits for an answer. Its body goes to its length, or to the end of the connection if it says none.
     ///
     /// # Errors
-    /// The connection ends before the answer does, or it takes longer than 30 seconds.
+    /// The connection ends before the answer does, or it takes longer than two minutes.
     pub async fn answer(&mut self) -> Result<Response> {
         in_time(self.read_answer()).await
     }
@@ -168,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits until the server closes the connection, which it is to do in good order.
     ///
     /// # Errors
-    /// It sends something instead, cuts the connection off, or takes longer than 30 seconds.
+    /// It sends something instead, cuts the connection off, or takes longer than two minutes.
     pub async fn closed(&mut self) -> Result<()> {
         let mut rest = Vec::new();
         in_time(async { Ok(self.0.read_to_end(&mut rest).await?) }).await?;

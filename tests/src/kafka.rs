@@ -38,9 +38,12 @@ use crate::{
 };
 
 /// How long a node may take to start or to stop, on a busy machine.
-const NODE_DEADLINE: Duration = Duration::from_secs(90);
-/// How long a request to the cluster may take.
-pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+const NODE_DEADLINE: Duration = Duration::from_secs(240);
+/// How long a request to the cluster may take, on a busy machine.
+pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long a node that runs may take to say what it knows, on a busy machine.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// A cluster of its own: broker and controller in each node, data in a temporary directory.
 /// Nodes are numbered from 1. It ends when dropped, or with the test process.
@@ -205,14 +208,20 @@ impl KafkaCluster {
         config
     }
 
+    /// What some node that answers knows.
     async fn metadata(&self, topic: Option<&str>) -> Result<Metadata> {
-        let config = self.client();
-        let topic = topic.map(ToOwned::to_owned);
-        blocking(move || {
-            let client: BaseConsumer = config.create()?;
-            Ok(client.fetch_metadata(topic.as_deref(), Duration::from_secs(5))?)
-        })
-        .await
+        metadata(self.client(), topic).await
+    }
+
+    /// What each node knows, all of which must answer: they do not learn of a change at the same time.
+    async fn metadata_of_each(&self, topic: Option<&str>) -> Result<Vec<Metadata>> {
+        let mut known = Vec::new();
+        for address in self.bootstrap.split(',') {
+            let mut config = self.client();
+            config.set("bootstrap.servers", address);
+            known.push(metadata(config, topic).await?);
+        }
+        Ok(known)
     }
 
     async fn all_nodes_present(&self) -> Result<()> {
@@ -220,8 +229,10 @@ impl KafkaCluster {
             for node in &self.nodes {
                 node.running()?;
             }
-            let present = self.metadata(None).await?.brokers().len();
-            ensure!(present == self.nodes.len(), "{present} nodes of {}", self.nodes.len());
+            for known in self.metadata_of_each(None).await? {
+                let present = known.brokers().len();
+                ensure!(present == self.nodes.len(), "{present} nodes of {}", self.nodes.len());
+            }
             Ok(())
         })
         .await
@@ -238,6 +249,15 @@ impl KafkaCluster {
     fn logs(&self) -> String {
         self.nodes.iter().map(Node::log_tail).collect::<Vec<_>>().join("\n")
     }
+}
+
+async fn metadata(config: ClientConfig, topic: Option<&str>) -> Result<Metadata> {
+    let topic = topic.map(ToOwned::to_owned);
+    blocking(move || {
+        let client: BaseConsumer = config.create()?;
+        Ok(client.fetch_metadata(topic.as_deref(), ANSWER)?)
+    })
+    .await
 }
 
 /// Runs a blocking client call beside the async runtime.

@@ -20,7 +20,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// what `meanwhile` came to.
 ///
 /// # Errors
-/// That of `meanwhile`, or a record was not acknowledged within a minute.
+/// That of `meanwhile`, or a record was not acknowledged within three minutes.
 pub async fn publish_during<T>(
     pipeline: &Pipeline<'_>,
     generator: &mut Generator,

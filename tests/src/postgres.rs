@@ -34,7 +34,9 @@ pub const USER: &str = "audit";
 pub const PASSWORD: &str = "audit-secret";
 
 /// How long a server may take to start, recovery included, or to stop.
-const SERVER_DEADLINE: Duration = Duration::from_secs(60);
+const SERVER_DEADLINE: Duration = Duration::from_secs(180);
+/// How long it may take to accept a connection, on a busy machine.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server on a port of 127.0.0.1. It ends when dropped, or with the test process.
 #[derive(Debug)]
@@ -268,12 +270,12 @@ impl PostgresServer {
 /// A connection by URL, driven in the background; it ends with the runtime or the client.
 ///
 /// # Errors
-/// The server does not accept it within five seconds.
+/// The server does not accept it within half a minute.
 pub async fn connect(url: &str) -> Result<Client> {
     let connecting = tokio_postgres::connect(url, NoTls);
-    let (client, connection) = tokio::time::timeout(Duration::from_secs(5), connecting)
+    let (client, connection) = tokio::time::timeout(CONNECT_DEADLINE, connecting)
         .await
-        .context("no answer within 5 s")??;
+        .with_context(|| format!("no answer within {CONNECT_DEADLINE:?}"))??;
     tokio::spawn(connection);
     Ok(client)
 }

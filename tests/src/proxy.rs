@@ -18,7 +18,7 @@ use tokio::{
     sync::watch,
 };
 
-use self::session::{Controls, PlannedCut};
+use self::session::{Controls, PlannedCuts};
 use crate::os::free_port;
 
 /// What happens to traffic.
@@ -102,8 +102,12 @@ impl Proxy {
     /// transactions one of whose statements holds this text (also statements prepared earlier on
     /// the connection); "" takes any. A COMMIT is seen as a simple query without TLS.
     pub fn cut_next_commit(&self, at: CutAt, containing: &str) {
-        let planned = PlannedCut { at, containing: containing.to_owned() };
-        self.controls.plan(planned);
+        self.cut_next_commits(1, at, containing);
+    }
+
+    /// The same for so many of the next, further attempts of the same work included.
+    pub fn cut_next_commits(&self, count: u32, at: CutAt, containing: &str) {
+        self.controls.plan(PlannedCuts { count, at, containing: containing.to_owned() });
     }
 
     /// How many connections were cut at a COMMIT so far.

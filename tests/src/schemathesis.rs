@@ -13,7 +13,8 @@ use crate::{
     os::{Launch, Process},
 };
 
-const DEADLINE: Duration = Duration::from_secs(300);
+/// How long they may take, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Its configuration and hooks.
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis");

@@ -15,8 +15,8 @@ use crate::{
     os::Process,
 };
 
-/// How long a service may take until it is ready, or to be gone after SIGKILL.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a service may take until it is ready, or to be gone after SIGKILL, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A running service. It is killed on drop, and its last lines become part of the test's output.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Service {
     /// Waits until `/readyz` says so.
     ///
     /// # Errors
-    /// The service has ended, or is not ready after a minute.
+    /// The service has ended, or is not ready after three minutes.
     pub async fn ready(&self) -> Result<()> {
         eventually(DEADLINE, &format!("{} to be ready", self.name), async || {
             if let Some(status) = self.process.status()? {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{eventually, pipeline::Pipeline, postgres::connect, service::Service};
 
 /// How long a rebalance may take, with members that have to be missed first.
-const REBALANCE: Duration = Duration::from_secs(60);
+const REBALANCE: Duration = Duration::from_secs(180);
 
 /// Where one partition stands.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Pipeline<'_> {
     /// Waits until so many offsets are accounted for.
     ///
     /// # Errors
-    /// It does not come to that in a minute.
+    /// It does not come to that in three minutes.
     pub async fn reaches(&self, offsets: i64) -> Result<()> {
         eventually(REBALANCE, &format!("{offsets} offsets to be accounted for"), async || {
             let now = self.accounted_for().await?;
@@ -81,7 +81,7 @@ impl Pipeline<'_> {
     /// Waits until these consumers, and nobody else, own all partitions of the topic in equal parts.
     ///
     /// # Errors
-    /// It does not come to that in a minute.
+    /// It does not come to that in three minutes.
     pub async fn owned_by(&self, consumers: &[&Service]) -> Result<()> {
         let partitions = usize::try_from(self.servers.kafka.partitions(&self.topic).await?)?;
         let fair = partitions / consumers.len()..=partitions.div_ceil(consumers.len());

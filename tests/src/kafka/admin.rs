@@ -1,6 +1,10 @@
 //! What an operator does to topics and groups.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use audit_schema::topic::required_settings;
@@ -16,6 +20,9 @@ use rdkafka::{
 
 use super::{KafkaCluster, REQUEST_DEADLINE, blocking};
 use crate::eventually;
+
+/// How often a leader is asked that does not know yet.
+const POLL: Duration = Duration::from_millis(50);
 
 impl KafkaCluster {
     /// Creates a topic, replicated to every node, and waits until each partition has a leader and
@@ -68,7 +75,9 @@ impl KafkaCluster {
         let results = self.admin()?.delete_topics(&[topic], &options()).await?;
         all_well(results)?;
         eventually(REQUEST_DEADLINE, &format!("the end of {topic}"), async || {
-            ensure!(!self.topics().await?.contains(&topic.to_owned()), "it is there");
+            for known in self.metadata_of_each(None).await? {
+                ensure!(known.topics().iter().all(|found| found.name() != topic), "it is there");
+            }
             Ok(())
         })
         .await
@@ -186,18 +195,20 @@ impl KafkaCluster {
         let topic = topic.to_owned();
         blocking(move || {
             let client: BaseConsumer = config.create()?;
-            Ok(client.fetch_watermarks(&topic, partition, REQUEST_DEADLINE)?)
+            watermarks(&client, &topic, partition)
         })
         .await
     }
 
-    /// Deletes a consumer group with its committed offsets. It must have no members.
+    /// Deletes a consumer group with its committed offsets, once its last member is seen to be gone.
     ///
     /// # Errors
     /// There is no such group, or it has members.
     pub async fn delete_group(&self, group: &str) -> Result<()> {
-        let results = self.admin()?.delete_groups(&[group], &options()).await?;
-        all_well(results)
+        eventually(REQUEST_DEADLINE, &format!("the end of group {group}"), async || {
+            all_well(self.admin()?.delete_groups(&[group], &options()).await?)
+        })
+        .await
     }
 
     /// The offset a group has committed for a partition, if any.
@@ -220,7 +231,7 @@ impl KafkaCluster {
         .await
     }
 
-    /// Moves the offset a group has committed for a partition. The group must have no members.
+    /// Moves the offset a group has committed for a partition, once its last member is seen to be gone.
     ///
     /// # Errors
     /// It has members, or the cluster does not answer.
@@ -235,22 +246,27 @@ impl KafkaCluster {
         config.set("group.id", group);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-        blocking(move || {
-            let client: BaseConsumer = config.create()?;
-            Ok(client.commit(&list, CommitMode::Sync)?)
+        eventually(REQUEST_DEADLINE, &format!("a commit of group {group}"), async || {
+            let (config, list) = (config.clone(), list.clone());
+            blocking(move || {
+                let client: BaseConsumer = config.create()?;
+                Ok(client.commit(&list, CommitMode::Sync)?)
+            })
+            .await
         })
         .await
     }
 
     async fn topic_complete(&self, topic: &str, partitions: i32) -> Result<()> {
         eventually(REQUEST_DEADLINE, &format!("all replicas of {topic}"), async || {
-            let metadata = self.metadata(Some(topic)).await?;
-            let found = metadata.topics().first().context("no such topic")?.partitions();
-            ensure!(i32::try_from(found.len())? == partitions, "{} partitions", found.len());
-            for partition in found {
-                ensure!(partition.leader() > 0, "partition {} has no leader", partition.id());
-                let in_sync = partition.isr().len();
-                ensure!(in_sync == self.size(), "{in_sync} replicas of {}", partition.id());
+            for known in self.metadata_of_each(Some(topic)).await? {
+                let found = known.topics().first().context("no such topic")?.partitions();
+                ensure!(i32::try_from(found.len())? == partitions, "{} partitions", found.len());
+                for partition in found {
+                    ensure!(partition.leader() > 0, "partition {} has no leader", partition.id());
+                    let in_sync = partition.isr().len();
+                    ensure!(in_sync == self.size(), "{in_sync} replicas of {}", partition.id());
+                }
             }
             Ok(())
         })
@@ -259,6 +275,21 @@ impl KafkaCluster {
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
         Ok(self.client().create()?)
+    }
+}
+
+/// The start and end offset of a partition, from its leader, which may have to learn first that it is that: it is named
+/// so before. Blocks.
+///
+/// # Errors
+/// Nobody leads it, or there is no such partition.
+pub(super) fn watermarks(client: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64)> {
+    let started = Instant::now();
+    loop {
+        match client.fetch_watermarks(topic, partition, REQUEST_DEADLINE) {
+            Err(_) if started.elapsed() < REQUEST_DEADLINE => thread::sleep(POLL),
+            answer => return answer.with_context(|| format!("the ends of {topic}-{partition}")),
+        }
     }
 }
 

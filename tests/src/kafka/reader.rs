@@ -14,13 +14,16 @@ use rdkafka::{
     metadata::MetadataPartition,
 };
 
-use super::{Acknowledged, KafkaCluster, REQUEST_DEADLINE, RawRecord, blocking, records::NO_TIME};
+use super::{
+    Acknowledged, KafkaCluster, REQUEST_DEADLINE, RawRecord, admin::watermarks, blocking,
+    records::NO_TIME,
+};
 
 impl KafkaCluster {
     /// Reads all committed records of a topic that are there now, in order of partition and offset.
     ///
     /// # Errors
-    /// There is no such topic, or it cannot be read to its end within a minute.
+    /// There is no such topic, or it cannot be read to its end within three minutes.
     pub async fn read_all(&self, topic: &str) -> Result<Vec<RawRecord>> {
         let mut config = self.client();
         config
@@ -36,7 +39,7 @@ impl KafkaCluster {
 }
 
 fn read(config: &ClientConfig, topic: &str) -> Result<Vec<RawRecord>> {
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_secs(180);
     let started = Instant::now();
     let client: BaseConsumer = config.create()?;
     let mut unfinished = assign_all(&client, topic)?;
@@ -66,6 +69,9 @@ fn assign_all(client: &BaseConsumer, topic: &str) -> Result<HashSet<i32>> {
     let found = metadata.topics().first().context("no such topic")?;
     let mut list = TopicPartitionList::new();
     for partition in found.partitions() {
+        // A leader that has just been elected does not know at once how far the topic is: it hands out too little, and
+        // calls that the end. This question it answers only when it knows.
+        watermarks(client, topic, partition.id())?;
         list.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     client.assign(&list)?;

@@ -16,7 +16,7 @@ use super::{Acknowledged, KafkaCluster, REQUEST_DEADLINE, Record, blocking, writ
 use crate::wait::eventually;
 
 /// How long brokers may take to write the markers.
-const MARKERS: Duration = Duration::from_secs(60);
+const MARKERS: Duration = Duration::from_secs(180);
 
 /// An open transaction. Dropped without an end it stays open until the broker times it out, and
 /// holds up everyone who reads committed records.
@@ -36,6 +36,8 @@ impl KafkaCluster {
         let mut config = self.client();
         config
             .set("transactional.id", transactional_id)
+            // Longer than any test keeps one open, on a busy machine.
+            .set("transaction.timeout.ms", "600000")
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "2");
         let producer = blocking(move || {

@@ -26,7 +26,7 @@ impl KafkaCluster {
         self.publisher()?.publish(topic, records).await
     }
 
-    /// A producer that keeps trying for a minute when brokers come and go.
+    /// A producer that keeps trying for three minutes when brokers come and go.
     ///
     /// # Errors
     /// The client cannot be made.
@@ -37,7 +37,7 @@ impl KafkaCluster {
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "2")
             .set("queue.buffering.max.kbytes", "1048576")
-            .set("message.timeout.ms", "60000");
+            .set("message.timeout.ms", "180000");
         Ok(Publisher { producer: config.create()? })
     }
 }

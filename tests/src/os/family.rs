@@ -50,7 +50,7 @@ pub(super) fn send(pid: u32, signal: Signal) {
 /// for a while after SIGSTOP, until the last of them has stopped.
 pub(super) fn deliver(pid: u32, signal: Signal) {
     send(pid, signal);
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while signal == Signal::SIGSTOP && !is_stopped(pid) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }

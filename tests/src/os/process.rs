@@ -22,6 +22,8 @@ use crate::eventually;
 
 /// How long a process may take to follow its last signal before it is killed.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long it may take to be gone after SIGKILL, on a busy machine.
+const GONE: Duration = Duration::from_secs(60);
 
 /// A limit on open files.
 #[derive(Clone, Copy, Debug)]
@@ -201,13 +203,15 @@ impl Process {
     /// # Errors
     /// They do not go.
     pub async fn kill_all(&self) -> Result<()> {
+        // Stopped, it has no more children than those that are found.
+        deliver(self.pid, Signal::SIGSTOP);
         let family = descendants(self.pid);
         send(self.pid, Signal::SIGKILL);
         for &pid in &family {
             send(pid, Signal::SIGKILL);
         }
-        self.wait(LAST_WORDS).await?;
-        eventually(LAST_WORDS, "the end of its descendants", async || {
+        self.wait(GONE).await?;
+        eventually(GONE, "the end of its descendants", async || {
             match family.iter().find(|&&pid| is_alive(pid)) {
                 Some(pid) => bail!("process {pid} is alive"),
                 None => Ok(()),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::PostgresServer;
+use super::{PostgresServer, SERVER_DEADLINE};
+use crate::eventually;
 
 /// A database as it was at one moment. It lives as long as the server it came from.
 #[derive(Debug)]
@@ -38,7 +39,12 @@ impl PostgresServer {
     /// The database cannot be replaced.
     pub async fn restore(&self, database: &str, dump: &Dump) -> Result<()> {
         let client = self.admin().await?;
-        client.batch_execute(&format!("DROP DATABASE \"{database}\" WITH (FORCE)")).await?;
+        let drop = format!("DROP DATABASE \"{database}\" WITH (FORCE)");
+        // The server gives the sessions it throws out five seconds to go.
+        eventually(SERVER_DEADLINE, "the end of the database", async || {
+            Ok(client.batch_execute(&drop).await?)
+        })
+        .await?;
         // Restored under another name, so that nobody finds it half full.
         let unfinished = format!("{database}_restoring");
         match dump {

@@ -21,26 +21,30 @@ pub(super) struct Controls {
     pub(super) generation: watch::Sender<u64>,
     /// Connections cut at a COMMIT.
     pub(super) cuts: watch::Sender<u64>,
-    planned: Mutex<Option<PlannedCut>>,
+    planned: Mutex<Option<PlannedCuts>>,
 }
 
 #[derive(Debug)]
-pub(super) struct PlannedCut {
+pub(super) struct PlannedCuts {
+    /// Of these, what is left to do.
+    pub(super) count: u32,
     pub(super) at: CutAt,
     pub(super) containing: String,
 }
 
 impl Controls {
-    pub(super) fn plan(&self, cut: PlannedCut) {
-        *self.planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+    pub(super) fn plan(&self, cuts: PlannedCuts) {
+        *self.planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(cuts);
     }
 
-    /// The planned cut, if it is for a transaction of these statements. Whoever gets it does it.
+    /// A planned cut, if it is for a transaction of these statements. Whoever gets it does it.
     pub(super) fn claim(&self, statements: &[Arc<str>]) -> Option<CutAt> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        planned
-            .take_if(|cut| statements.iter().any(|sql| sql.contains(&cut.containing)))
-            .map(|cut| cut.at)
+        let cuts = planned.as_mut().filter(|cuts| cuts.count > 0)?;
+        statements.iter().any(|sql| sql.contains(&cuts.containing)).then(|| {
+            cuts.count -= 1;
+            cuts.at
+        })
     }
 }
 

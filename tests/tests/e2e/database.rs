@@ -27,7 +27,7 @@ mod streams;
 mod values;
 
 /// How long anything may take that a test waits for, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Records of so many events with every kind of id: some come again in other bytes, some with
 /// another content, some are poison. The same id comes through several partitions.

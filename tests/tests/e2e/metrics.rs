@@ -19,7 +19,7 @@ mod consumer;
 mod gateway;
 mod labels;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(180);
 const TABLES: &str = include_str!("../../../docs/metrics.md");
 /// Nobody listens there: traces are on, and fail.
 const NO_COLLECTOR: &str = "http://127.0.0.1:1";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use audit_tests::{eventually, pipeline::Pipeline, service::Service};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Waits until the partition is halted for this reason, in metrics, log and database alike.
 pub(crate) async fn is_halted(

@@ -102,14 +102,8 @@ async fn halts(pipeline: &Pipeline<'_>, expected: &Expected, consumer: &Service)
     pipeline.oracle().verify_against(expected).await?;
     pipeline.stop(consumer).await?;
 
-    let other = Pipeline {
-        servers: pipeline.servers,
-        topic: pipeline.topic.clone(),
-        database: pipeline.database.clone(),
-        database_url: pipeline.database_url.clone(),
-        group: format!("{}_other", pipeline.group),
-    };
+    let other = Pipeline { group: format!("{}_other", pipeline.group), ..pipeline.clone() };
     let consumer = other.start_consumer().await?;
-    other.oracle().settled(Duration::from_secs(60)).await?;
+    other.oracle().settled(Duration::from_secs(180)).await?;
     pipeline.stop(&consumer).await
 }

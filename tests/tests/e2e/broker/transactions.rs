@@ -13,7 +13,7 @@ const SEED: u64 = 0x0A0D_0205;
 const PARTITIONS: i32 = 2;
 /// Records that each transaction writes to each partition.
 const EACH: usize = 20;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn aborted_transactions_are_gaps_also_at_the_tail() -> Result<()> {

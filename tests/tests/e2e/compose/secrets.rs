@@ -33,7 +33,7 @@ impl Secrets {
     async fn run_script(&self) -> Result<()> {
         let directory = self.directory.path();
         let script = Process::spawn(Launch::new(directory.join(SCRIPT), directory, "secrets"))?;
-        let status = script.wait(std::time::Duration::from_secs(60)).await?;
+        let status = script.wait(std::time::Duration::from_secs(180)).await?;
         ensure!(status.success(), "{status}: {}", script.log_tail(20));
         Ok(())
     }

@@ -20,8 +20,8 @@ use super::{
     secrets::Secrets,
 };
 
-/// How long a service may take to be well.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a service may take to be well, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 pub(super) struct Stack {
     pub(super) file: File,

@@ -54,6 +54,9 @@ async fn what_was_stored_is_counted_once() -> Result<()> {
     proxy.wait_for_cuts(1, PATIENCE).await?;
     pipeline.verify().await?;
     super::committed(&consumer, 7.0).await?;
+    // What was stored is counted last.
+    super::counted(&consumer, STEPS, &[], 2.0).await?;
+    super::counted(&consumer, &format!("{DURATION}_count"), &[], 2.0).await?;
     let metrics = consumer.metrics().await?;
     let workflow = [("workflow_name", "metered"), ("outcome", "success")];
     equal(&metrics, &format!("{DURATION}_count"), &workflow, 2.0);

@@ -14,9 +14,9 @@ use audit_tests::{
 use chrono::{DateTime, Datelike, TimeZone, Utc};
 use tokio_postgres::Client;
 
+use super::PATIENCE;
+
 const SEED: u64 = 0x0A0D_1006;
-/// A partition that could not be made is tried again every half minute.
-const KEEPER_PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn hundreds_of_old_months_are_made_on_demand() -> Result<()> {
@@ -25,7 +25,7 @@ async fn hundreds_of_old_months_are_made_on_demand() -> Result<()> {
     let (old, odd) = (old_events(SEED), odd_events(SEED));
     pipeline.servers.kafka.publish(&pipeline.topic, shuffled(&old, &odd)).await?;
     let consumers = two_consumers(&pipeline).await?;
-    pipeline.oracle().settled(Duration::from_secs(45)).await?;
+    pipeline.oracle().settled(PATIENCE).await?;
     months_are_made(&client, &old, &odd).await?;
     pipeline.verify().await?;
     stop(&pipeline, &consumers).await
@@ -43,7 +43,7 @@ async fn old_months_while_a_long_reader_holds_the_table() -> Result<()> {
 
     let consumers = two_consumers(&pipeline).await?;
     pipeline.servers.kafka.publish(&pipeline.topic, shuffled(&old, &odd)).await?;
-    pipeline.oracle().settled(Duration::from_secs(45)).await?;
+    pipeline.oracle().settled(PATIENCE).await?;
     let waiting = in_default(&client).await?;
     assert!(usize::try_from(waiting)? >= old.len(), "{waiting} rows wait in the default partition");
 
@@ -97,7 +97,8 @@ async fn months_are_made(client: &Client, old: &[Event], odd: &[Event]) -> Resul
     };
     let wanted: BTreeSet<String> = old.iter().map(month).collect();
     assert!(wanted.len() > 150, "{} months", wanted.len());
-    eventually(KEEPER_PATIENCE, "the old months", async || {
+    // One that could not be made is tried again every half minute.
+    eventually(PATIENCE, "the old months", async || {
         let sql = "SELECT tableoid::regclass::text FROM workflow_execution_audit GROUP BY 1";
         let rows = client.query(sql, &[]).await?;
         let mut found: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();

@@ -118,9 +118,11 @@ async fn what_is_nobodys_fault_is_tried_again() -> Result<()> {
         )
         .await?;
     let mut generator = Generator::new(SEED + 1, Utc::now());
-    let records = new_ids(&mut generator, 20);
+    let records = new_ids(&mut generator, 21);
     pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
-    let consumer = pipeline.start_consumer().await?;
+    // All but the last are one batch, written as soon as there are so many; the last waits until that is done.
+    let whole = pipeline.consumer().env("AUDIT_BATCH_SIZE", "20").env("AUDIT_LINGER", "10s");
+    let consumer = whole.start_ready().await?;
     retried(&consumer, "23514", 3.0).await?;
     let written = "SELECT (SELECT count(*) FROM workflow_execution_audit), \
                    (SELECT count(*) FROM audit_dead_letter), (SELECT count(*) FROM audit_batch)";
@@ -129,7 +131,7 @@ async fn what_is_nobodys_fault_is_tried_again() -> Result<()> {
 
     client.batch_execute("DROP TRIGGER refuse ON workflow_execution_audit").await?;
     let summary = pipeline.verify().await?;
-    assert_eq!((summary.ids, summary.dead_letters), (20, 0));
+    assert_eq!((summary.ids, summary.dead_letters), (21, 0));
     pipeline.stop(&consumer).await
 }
 
@@ -176,9 +178,13 @@ async fn a_wrong_account_halts_the_partition() -> Result<()> {
                    + (SELECT count(*) FROM audit_batch WHERE partition = 1)";
     assert_eq!(client.query_one(written, &[]).await?.get::<_, i64>(0), 0);
     assert!(consumer.log()?.contains("ERROR"), "a halt must be loud");
-    let ready = http::get(consumer.admin(), "/readyz?verbose").await?;
-    assert_eq!(ready.status, 200);
-    assert!(ready.text().contains("ledger_refused"), "{}", ready.text());
+    eventually(PATIENCE, "the halt to be told", async || {
+        let ready = http::get(consumer.admin(), "/readyz?verbose").await?;
+        ensure!(ready.status == 200, "{}", ready.status);
+        ensure!(ready.text().contains("ledger_refused"), "{}", ready.text());
+        Ok(())
+    })
+    .await?;
     pipeline.stop(&consumer).await?;
 
     client.batch_execute("DROP TRIGGER spoil ON audit_batch").await?;

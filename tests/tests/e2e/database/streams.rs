@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use audit_tests::{
+    eventually,
     generator::{Event, Generator, IdKind},
     kafka::Record,
     pipeline::Pipeline,
@@ -23,31 +24,40 @@ async fn two_streams_race_for_every_id() -> Result<()> {
     let mut generator =
         Generator::new(SEED, Utc::now()).spread_over(Duration::from_secs(90 * 86_400));
     let records = contested(&mut generator, 500, 4);
-    pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
-
-    let other = format!("{}_other", pipeline.group);
+    let other = Pipeline { group: format!("{}_other", pipeline.group), ..pipeline.clone() };
     let mut consumers = Vec::new();
-    for group in [&pipeline.group, &other] {
-        for _ in 0..2 {
-            let binary = pipeline.consumer().env("AUDIT_GROUP", group);
-            consumers.push(binary.env("AUDIT_BATCH_SIZE", "60").start()?);
-        }
+    for stream in [&pipeline, &other] {
+        let binary = stream.consumer().env("AUDIT_BATCH_SIZE", "60");
+        let two = [binary.clone().start_ready().await?, binary.start_ready().await?];
+        // Before there is anything to store, so that none of them has it all.
+        stream.owned_by(&[&two[0], &two[1]]).await?;
+        consumers.extend(two);
     }
-    let summary = pipeline.oracle().verify_with(&[&other], PATIENCE).await?;
+    pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
+    let summary = pipeline.oracle().verify_with(&[&other.group], PATIENCE).await?;
     assert!(summary.history > 300 && summary.dead_letters > 50, "{summary:?}");
 
-    let mut stored = Vec::new();
-    for consumer in &consumers {
-        let metrics = consumer.metrics().await?;
-        let of = |name, labels: &[_]| metrics.sum(name, labels);
-        let deadlocks = of("kubernaut_audit_retries_total", &[("sqlstate", "40P01")]);
-        let log = pipeline.servers.postgres.log_tail(60);
-        assert!(deadlocks < 0.5, "{deadlocks} deadlocks:\n{log}");
-        stored.push(of("kubernaut_audit_records_total", &[("disposition", "stored")]));
-        pipeline.stop(consumer).await?;
-    }
+    // Counted after they are committed.
+    let all = super::float(summary.ledger.stored);
+    let stored = eventually(PATIENCE, "all that is stored to be counted", async || {
+        let mut stored = Vec::new();
+        for consumer in &consumers {
+            let metrics = consumer.metrics().await?;
+            stored.push(metrics.sum("kubernaut_audit_records_total", &[("disposition", "stored")]));
+        }
+        ensure!((stored.iter().sum::<f64>() - all).abs() < 0.5, "{stored:?} of {all}");
+        Ok(stored)
+    })
+    .await?;
     let storing = stored.iter().filter(|stored| **stored > 0.0).count();
     assert!(storing > 1, "no race: {stored:?} stored");
+    for consumer in &consumers {
+        let metrics = consumer.metrics().await?;
+        let deadlocks = metrics.sum("kubernaut_audit_retries_total", &[("sqlstate", "40P01")]);
+        let log = pipeline.servers.postgres.log_tail(60);
+        assert!(deadlocks < 0.5, "{deadlocks} deadlocks:\n{log}");
+        pipeline.stop(consumer).await?;
+    }
     Ok(())
 }
 

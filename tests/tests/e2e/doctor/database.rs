@@ -1,14 +1,15 @@
 //! What can be wrong with the PostgreSQL server.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use audit_tests::{
+    eventually,
     pipeline::{Pipeline, Servers},
     postgres::{PASSWORD, PostgresServer, connect},
     shared,
 };
 
 use super::Report;
-use crate::database::roles;
+use crate::database::{PATIENCE, roles};
 
 #[tokio::test]
 async fn no_database() -> Result<()> {
@@ -67,6 +68,15 @@ async fn hardly_a_connection_left() -> Result<()> {
     for _ in 0..4 {
         others.push(connect(&pipeline.database_url).await?);
     }
+    // Those that made the database may still be on their way out.
+    eventually(PATIENCE, "nobody but the four", async || {
+        let sessions =
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+        let now: i64 = others[0].query_one(sessions, &[]).await?.get(0);
+        ensure!(now == 4, "{now}");
+        Ok(())
+    })
+    .await?;
     let report = Report::of(&pipeline, &[]).await?;
     report.has("database connections", "warning", &["5 free", "max_connections", "up to 6"])?;
     drop(others);

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 const SEED: u64 = 0x0A0D_2011;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(180);
 
 const PAYMENTS: &str = "tok-payments-6f1c0e9b2d7a4c5f";
 const PAYMENTS_NEXT: &str = "tok-payments-c41d8a77e2b94f0e";
@@ -119,8 +119,12 @@ async fn tokens_change_without_a_restart() -> Result<()> {
         .await?;
         assert_eq!(statuses(gateway.address).await?, [401, 400, 403], "{broken:?}");
     }
-    let ready = http::get(gateway.service.admin(), "/readyz?verbose").await?;
-    assert!(ready.status == 200 && ready.text().contains("--token-file"), "{}", ready.text());
+    eventually(LONG, "the file to be named", async || {
+        let ready = http::get(gateway.service.admin(), "/readyz?verbose").await?;
+        ensure!(ready.status == 200 && ready.text().contains("--token-file"), "{}", ready.text());
+        Ok(())
+    })
+    .await?;
 
     mount.put(&[("tokens", &format!("payments {PAYMENTS}\n"))])?;
     settled(gateway.address, [400, 401, 401]).await?;

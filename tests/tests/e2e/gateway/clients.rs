@@ -19,7 +19,7 @@ use tokio::{
 };
 
 const SEED: u64 = 0x0A0D_2012;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(180);
 const MIB: f64 = 1024.0 * 1024.0;
 
 #[tokio::test]

@@ -12,7 +12,9 @@ use audit_tests::{
 };
 
 /// The first build on a machine compiles Go's standard library.
-const BUILD: Duration = Duration::from_secs(180);
+const BUILD: Duration = Duration::from_secs(600);
+/// How long its program may take, on a busy machine.
+const RUN: Duration = Duration::from_secs(180);
 
 const LEFT_OUT: &[u8] =
     b"LEFT OUT: the test with a real Go client, as Go is not installed (https://go.dev/dl)\n";
@@ -43,7 +45,7 @@ async fn a_go_client_is_served_unchanged() -> Result<()> {
     let mut launch = Launch::new(&client, directory.path(), "client");
     launch.args = vec![format!("http://{}", gateway.address)];
     let client = Process::spawn(launch)?;
-    ensure!(client.wait(Duration::from_secs(30)).await?.success(), "{}", client.log_tail(20));
+    ensure!(client.wait(RUN).await?.success(), "{}", client.log_tail(20));
 
     let summary = pipeline.verify().await?;
     assert_eq!(summary.ledger, Counts { stored: 2, duplicate: 1, ..Counts::default() });
@@ -69,5 +71,5 @@ async fn go_is_installed(directory: &Path) -> Result<bool> {
     // A shell starts it, so a program that is not there is an exit code like any other.
     let mut version = Launch::new("go", directory, "version");
     version.args = vec!["version".to_owned()];
-    Ok(Process::spawn(version)?.wait(Duration::from_secs(30)).await?.success())
+    Ok(Process::spawn(version)?.wait(RUN).await?.success())
 }

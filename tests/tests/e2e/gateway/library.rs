@@ -19,7 +19,7 @@ async fn events_published_by_the_library_become_rows() -> Result<()> {
         brokers: pipeline.servers.kafka.bootstrap().to_owned(),
         topic: pipeline.topic.clone(),
         source: "/clusters/test/namespaces/e2e".to_owned(),
-        deadline: Duration::from_secs(30),
+        deadline: Duration::from_secs(120),
         ..PublisherOptions::default()
     })?;
 
@@ -42,7 +42,7 @@ async fn events_published_by_the_library_become_rows() -> Result<()> {
     acknowledged.push(by_hand.clone());
     event.total_steps = Some(-1);
     assert!(matches!(publisher.publish(&event).await, Err(PublishError::Invalid(_))));
-    publisher.close(Duration::from_secs(5)).await?;
+    publisher.close(Duration::from_secs(120)).await?;
     event.total_steps = None;
     assert!(matches!(publisher.publish(&event).await, Err(PublishError::Closed)));
 

@@ -24,7 +24,7 @@ async fn a_consumer_without_file_handles_waits_for_them() -> Result<()> {
     limit_open_files(&consumer, 3)?;
     pipeline.servers.postgres.end_sessions(&pipeline.database).await?;
     kafka.publish(&pipeline.topic, spread(&mut generator, 50, PARTITIONS)).await?;
-    eventually(Duration::from_secs(30), "the log to say what is missing", async || {
+    eventually(Duration::from_secs(120), "the log to say what is missing", async || {
         let says = |line: &&str| {
             line.contains("the batch is not written yet") && line.contains("Too many open files")
         };

@@ -36,7 +36,7 @@ async fn goes_on(tamper: impl AsyncFnOnce(&Pipeline<'_>) -> Result<()>) -> Resul
     let consumer = Protocol::Classic.consumer(&pipeline).start_ready().await?;
     pipeline.verify().await?;
     for partition in 0..PARTITIONS {
-        eventually(Duration::from_secs(10), "the group's offset for lag tools", async || {
+        eventually(Duration::from_secs(120), "the group's offset for lag tools", async || {
             let committed = kafka.committed(&pipeline.group, &pipeline.topic, partition).await?;
             ensure!(committed == Some(100), "{committed:?}");
             Ok(())

@@ -13,7 +13,7 @@ use super::protocol::Protocol;
 
 const SEED: u64 = 0x0A0D_0105;
 const PARTITIONS: i32 = 2;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// It holds the streams' rows: the successor ends its session.
 #[tokio::test]

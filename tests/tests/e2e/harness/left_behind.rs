@@ -40,7 +40,7 @@ async fn nothing_outlives_a_test_process_that_is_killed() -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let family = eventually(Duration::from_secs(60), "the victim's servers", async || {
+    let family = eventually(Duration::from_secs(300), "the victim's servers", async || {
         ensure!(victim.try_wait()?.is_none(), "it has ended");
         Ok(fs::read_to_string(&report)?)
     })
@@ -50,13 +50,13 @@ async fn nothing_outlives_a_test_process_that_is_killed() -> Result<()> {
 
     let family: Vec<String> = family?.lines().map(ToOwned::to_owned).collect();
     ensure!(family.len() > 5, "a broker, a server and its helpers: {family:?}");
-    eventually(Duration::from_secs(30), "the end of its processes", async || {
+    eventually(Duration::from_secs(120), "the end of its processes", async || {
         let left = family.iter().find(|process| is_alive(process));
         ensure!(left.is_none(), "{left:?} is alive");
         Ok(())
     })
     .await?;
-    eventually(Duration::from_secs(30), "the end of its directories", async || {
+    eventually(Duration::from_secs(120), "the end of its directories", async || {
         let left = fs::read_dir(directory.path())?.flatten().find(|entry| entry.path() != report);
         ensure!(left.is_none(), "{left:?} is there");
         Ok(())

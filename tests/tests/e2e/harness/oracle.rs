@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::Result;
 use audit_schema::{decode::Decoder, migrations::MIGRATIONS, problem::Code};
 use audit_tests::{
+    eventually,
     generator::{Generator, IdKind},
     kafka::RawRecord,
     oracle::{Counts, Oracle},
@@ -12,7 +13,7 @@ use audit_tests::{
 use chrono::Utc;
 use tokio_postgres::Client;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Stores a valid event, as simply as it can be said.
 const STORE: &str = "
@@ -74,7 +75,9 @@ async fn it_is_content_with_what_is_right_and_names_what_is_not() -> Result<()> 
     for (number, (fault, complaint)) in faults.into_iter().enumerate() {
         let name = format!("{}_{number}", place.database);
         let copy = format!("CREATE DATABASE {name} TEMPLATE {}", place.database);
-        server.connect("postgres").await?.batch_execute(&copy).await?;
+        let admin = server.connect("postgres").await?;
+        // Not before the last session of the original has ended.
+        eventually(SOON, "a copy", async || Ok(admin.batch_execute(&copy).await?)).await?;
         server.connect(&name).await?.batch_execute(fault).await?;
         let spoilt = Oracle { database: &server.url(&name), ..oracle };
         let error = spoilt.verify(SOON).await.expect_err(fault).to_string();

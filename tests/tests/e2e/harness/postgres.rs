@@ -67,14 +67,14 @@ async fn read_only_reaches_sessions_that_exist() -> Result<()> {
     let insert = "INSERT INTO t DEFAULT VALUES";
 
     postgres.set_read_only(true).await?;
-    eventually(Duration::from_secs(10), "the refusal", async || {
+    eventually(Duration::from_secs(60), "the refusal", async || {
         let code = client.batch_execute(insert).await.err().and_then(|error| error.code().cloned());
         ensure!(code == Some(SqlState::READ_ONLY_SQL_TRANSACTION), "{code:?}");
         Ok(())
     })
     .await?;
     postgres.set_read_only(false).await?;
-    eventually(Duration::from_secs(10), "the insert", async || {
+    eventually(Duration::from_secs(60), "the insert", async || {
         Ok(client.batch_execute(insert).await?)
     })
     .await

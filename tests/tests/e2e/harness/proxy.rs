@@ -8,7 +8,7 @@ use audit_tests::{
 };
 use tokio_postgres::Client;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_committed() -> Result<()> {

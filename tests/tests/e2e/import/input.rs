@@ -128,7 +128,7 @@ async fn a_terminal_shows_a_bar() -> Result<()> {
     let command = format!("{} publish {} --dry-run", binary.display(), lines.path.display());
     script.args = ["-qec", &command, &typescript.display().to_string()].map(str::to_owned).to_vec();
     let script = Process::spawn(script)?;
-    let status = script.wait(std::time::Duration::from_secs(60)).await?;
+    let status = script.wait(std::time::Duration::from_secs(180)).await?;
     let screen = std::fs::read_to_string(&typescript)?;
     assert_eq!(status.code(), Some(3), "{screen}");
     // How far it is when it is drawn first depends on the machine.

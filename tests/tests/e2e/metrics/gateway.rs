@@ -93,7 +93,7 @@ async fn guarded() -> Result<Gateway> {
 #[tokio::test]
 async fn a_broker_that_is_away_shows_in_the_metrics() -> Result<()> {
     let gateway =
-        Gateway::start_with("127.0.0.1:1", "t", |gateway| gateway.env("AUDIT_DEADLINE", "3s"))
+        Gateway::start_with("127.0.0.1:1", "t", |gateway| gateway.env("AUDIT_DEADLINE", "10s"))
             .await?;
     let service = &gateway.service;
     let event = Generator::new(SEED + 1, Utc::now()).event(IdKind::Dated).value();

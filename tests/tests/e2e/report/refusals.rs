@@ -7,7 +7,7 @@ use audit_tests::{binary::Output, eventually, kafka::Record, pipeline::Pipeline}
 
 use super::report;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const UNKNOWN: &str = "01946983-4cbb-8a0d-966a-251a971e4ba9";
 
 #[track_caller]

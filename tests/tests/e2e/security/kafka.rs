@@ -21,7 +21,7 @@ use super::{SEED, properties, scram_file};
 use crate::cli::{SECRET, names, only_complaint};
 
 /// How long anything may take that a test waits for, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Cases that run at once; each mostly waits.
 const AT_ONCE: usize = 6;
 

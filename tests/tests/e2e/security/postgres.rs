@@ -21,7 +21,7 @@ use super::SEED;
 use crate::cli::{SECRET, names, only_complaint};
 
 /// How long anything may take that a test waits for, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 const AT_ONCE: usize = 6;
 /// The password of `alice` as a URL has it.
 const ALICE: &str = "alice:al%3Ace%40se%2Fcr%25et";

@@ -77,7 +77,7 @@ async fn closed(pipeline: &Pipeline<'_>) -> Result<tokio_postgres::Client> {
 
 /// Waits until the consumer holds what it may hold.
 async fn full(consumer: &Service) -> Result<()> {
-    let full = eventually(Duration::from_secs(60), "the consumer to stop receiving", async || {
+    let full = eventually(Duration::from_secs(180), "the consumer to stop receiving", async || {
         let held = consumer.metrics().await?.sum("kubernaut_audit_in_flight_bytes", &[]);
         ensure!(held >= FULL, "it holds {held} bytes");
         Ok(held)
@@ -91,7 +91,7 @@ async fn full(consumer: &Service) -> Result<()> {
 async fn waited(pipeline: &Pipeline<'_>, seconds: i64) -> Result<()> {
     let before = Utc::now();
     let client = postgres::connect(&pipeline.database_url).await?;
-    eventually(Duration::from_secs(60), "the consumer to wait", async || {
+    eventually(Duration::from_secs(180), "the consumer to wait", async || {
         let looked = client.query_one("SELECT max(seen_at) FROM audit_stream", &[]).await?;
         let waited = looked.get::<_, Option<DateTime<Utc>>>(0).map(|at| at - before);
         ensure!(waited.is_some_and(|waited| waited.num_seconds() >= seconds), "waited {waited:?}");

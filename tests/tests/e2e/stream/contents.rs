@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use audit_tests::{
+    eventually,
     generator::{Generator, IdKind},
     kafka::Record,
     pipeline::Pipeline,
@@ -11,6 +12,7 @@ use audit_tests::{
 use chrono::Utc;
 
 const SEED: u64 = 0x0A0D_0001;
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Poison of every kind, duplicates in other spellings and conflicts, shuffled, over several partitions: so the
 /// same id comes through several partitions, lanes and batches.
@@ -65,12 +67,17 @@ async fn reading_it_all_again_changes_nothing() -> Result<()> {
 
     pipeline.group.push_str("_again");
     let consumer = pipeline.start_consumer().await?;
-    pipeline.oracle().settled(Duration::from_secs(60)).await?;
-    let metrics = consumer.metrics().await?;
-    let duplicates = metrics.sum("kubernaut_audit_records_total", &[("disposition", "duplicate")]);
+    pipeline.oracle().settled(LIMIT).await?;
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     let all = first.ledger.offsets() as f64;
-    assert!((duplicates - all).abs() < 0.5, "{duplicates} duplicates of {all}");
+    // Counted after they are committed.
+    eventually(LIMIT, "all of them to be duplicates", async || {
+        let labels = [("disposition", "duplicate")];
+        let duplicates = consumer.metrics().await?.sum("kubernaut_audit_records_total", &labels);
+        ensure!((duplicates - all).abs() < 0.5, "{duplicates} duplicates of {all}");
+        Ok(())
+    })
+    .await?;
     pipeline.stop(&consumer).await
 }
 

@@ -52,7 +52,7 @@ async fn peak(name: &str, records: Vec<Record>) -> Result<u64> {
     let blocker = postgres::connect(&pipeline.database_url).await?;
     blocker.batch_execute("BEGIN; LOCK TABLE workflow_execution_audit IN SHARE MODE").await?;
     let consumer = pipeline.start_consumer().await?;
-    eventually(Duration::from_secs(60), "the consumer to stop receiving", async || {
+    eventually(Duration::from_secs(180), "the consumer to stop receiving", async || {
         let held = consumer.metrics().await?.sum("kubernaut_audit_in_flight_bytes", &[]);
         ensure!(held >= IN_FLIGHT, "it holds {held} bytes");
         Ok(())

@@ -62,7 +62,7 @@ async fn librdkafka_and_java_choose_the_same_partition() -> Result<()> {
         let publisher = AuditPublisher::new(&PublisherOptions {
             brokers: kafka.bootstrap().to_owned(),
             topic: topic.clone(),
-            deadline: Duration::from_secs(30),
+            deadline: Duration::from_secs(120),
             ..PublisherOptions::default()
         })?;
         let mut receipts = Vec::new();

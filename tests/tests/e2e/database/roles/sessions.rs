@@ -26,7 +26,11 @@ async fn takeover(successor: &str, log: &str) -> Result<()> {
     let kafka = pipeline.servers.kafka;
     let mut generator = Generator::new(SEED, Utc::now());
     kafka.publish(&pipeline.topic, spread(&mut generator, 50, PARTITIONS)).await?;
-    let frozen = pipeline.consumer().quiet().start_ready().await?;
+    // The server waits longer than usual with ending it, so that the successor is there before.
+    let patient =
+        format!("{}?options=-c%20idle_in_transaction_session_timeout%3D40s", pipeline.database_url);
+    let frozen = pipeline.consumer().env("AUDIT_DATABASE_URL", patient).quiet();
+    let frozen = frozen.start_ready().await?;
     pipeline.verify().await?;
 
     // Frozen inside of its transactions, with the streams' rows in its hands: one lane for each partition.
