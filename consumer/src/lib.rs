@@ -8,7 +8,8 @@
 //!            └──────────── takeover: where the database says to go on
 //! ```
 //!
-//! [`observe`] watches how far the stream is, [`partitions`] keeps the table's months.
+//! [`observe`] watches how far the stream is, [`partitions`] keeps the table's months,
+//! [`verify`] proves what is stored.
 
 pub mod backoff;
 pub mod batch;
@@ -24,3 +25,4 @@ pub mod partitions;
 pub mod source;
 pub mod store;
 pub mod takeover;
+pub mod verify;

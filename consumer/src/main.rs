@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run};
+use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run, verify};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             Command::Report(options) => report::run(options).await,
             Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,
             Command::Doctor(options) => doctor::run(options).await,
+            Command::Verify(options) => verify::run(options).await,
         }
     })
 }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_schema::decode::Decoder;
-use audit_schema::headers::RecordHeaders;
-use audit_schema::identity;
-use audit_schema::problem::{Code, Rejection};
-use audit_schema::version::Version;
+use audit_schema::problem::Rejection;
 use sha2::{Digest as _, Sha256};
 
+use super::record::{self, Decoded};
 use super::tuple::TupleWriter;
 use super::{Batch, DeadLetter, Place, Row, Span, row};
 use crate::claim::{Claim, LastRecord};
@@ -115,26 +113,9 @@ impl BatchBuilder {
     }
 
     fn decode(&mut self, raw: RawRecord<'_>, span: usize, place: Place) -> Result<Row, Rejection> {
-        if !raw.headers_readable() {
-            return Err(Rejection::new(Code::InvalidUtf8, "a header's name is not UTF-8"));
-        }
-        let headers: RecordHeaders<'_> = raw.headers().collect();
-        headers.check()?;
-        let value = raw
-            .value()
-            .ok_or_else(|| Rejection::new(Code::Tombstone, "the record has no value"))?;
-        let event = self.decoder.decode(value)?;
-        let id = headers.resolve_id(&event)?;
-        let version = Version {
-            timestamp_ms: raw.timestamp_ms(),
-            partition: raw.partition(),
-            offset: raw.offset(),
-        };
-        let carried = identity::created_at(id);
-        let created_at = carried
-            .or(event.columns.completed_at)
-            .unwrap_or_else(|| raw.timestamp_ms().saturating_mul(1_000));
-        let digest = event.digest(id);
+        let Decoded { event, id, digest, version, created_at, dated } =
+            record::decode(&mut self.decoder, raw)?;
+        let value = raw.value().expect("a record without a value was refused");
         let (tuple, lent) = (self.batch.tuples.len(), self.batch.lent.len());
         row::render(
             &mut TupleWriter::new(&mut self.batch.tuples, &mut self.batch.lent, value),
@@ -148,18 +129,7 @@ impl BatchBuilder {
         let tuple = tuple..self.batch.tuples.len();
         let lent = lent..self.batch.lent.len();
         let observation = self.series.observe(&event);
-        Ok(Row {
-            id,
-            created_at,
-            dated: carried.is_some(),
-            digest,
-            version,
-            tuple,
-            lent,
-            span,
-            place,
-            observation,
-        })
+        Ok(Row { id, created_at, dated, digest, version, tuple, lent, span, place, observation })
     }
 
     fn span(&mut self, claim: &Claim, first_offset: i64) -> usize {

@@ -1,6 +1,7 @@
 //! What a lane writes in one transaction.
 
 mod builder;
+mod record;
 mod row;
 mod tuple;
 
@@ -18,6 +19,7 @@ use crate::metrics::Observation;
 use crate::source::{Chunk, RawRecord};
 
 pub use builder::{BatchBuilder, MAX_BATCH_BYTES, fingerprint};
+pub use record::{Decoded, decode};
 pub use row::{COLUMNS, HEADER, TRAILER, render, set_created_at};
 pub use tuple::{Lent, TupleWriter};
 

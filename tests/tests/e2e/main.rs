@@ -16,3 +16,4 @@ mod report;
 mod security;
 mod stream;
 mod traces;
+mod verify;
