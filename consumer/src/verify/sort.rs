@@ -10,7 +10,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Runs that are merged at a time: each has a file open and a buffer.
-const FAN_IN: usize = 64;
+const FAN_IN: usize = 256;
 
 /// Takes entries in any order.
 pub(super) struct Sorter<const N: usize> {
@@ -167,7 +167,8 @@ mod tests {
     /// In memory, in a few runs, and in so many that runs are merged on the way.
     #[test]
     fn entries_come_in_their_order_whatever_fits_into_memory() {
-        for (count, capacity) in [(0, 64), (1, 64), (64, 64), (65, 64), (1_000, 64), (20_000, 64)] {
+        let capacity = FAN_IN;
+        for count in [0, 1, 256, 257, 5_000, 150_000] {
             let mut random = fastrand::Rng::with_seed(count);
             let mut entries: Vec<[u8; 4]> =
                 (0..count).map(|_| random.u32(..5_000).to_be_bytes()).collect();

@@ -11,7 +11,7 @@ use super::{PARTITIONS, Verdict, command};
 
 const SEED: u64 = 0x0A0D_1171;
 /// Each is a row and a record: more than a MiB has room for, twice.
-const EVENTS: usize = 15_000;
+const EVENTS: usize = 7_000;
 
 #[tokio::test]
 async fn what_does_not_fit_goes_to_files_that_are_gone_afterwards() -> Result<()> {
@@ -35,7 +35,7 @@ async fn what_does_not_fit_goes_to_files_that_are_gone_afterwards() -> Result<()
     // The one that is missing is found among all of them.
     let client = pipeline.servers.postgres.connect(&pipeline.database).await?;
     let fault = "DELETE FROM workflow_execution_audit WHERE id = (SELECT id FROM workflow_execution_audit \
-                 WHERE audit_id_time(id) IS NOT NULL OFFSET 7000 LIMIT 1) RETURNING id::text";
+                 WHERE audit_id_time(id) IS NOT NULL OFFSET 3000 LIMIT 1) RETURNING id::text";
     let id: String = client.query_one(fault, &[]).await?.get(0);
     let verdict = Verdict::of(verify().run().await?)?;
     verdict.has(&["topic", &id])?;

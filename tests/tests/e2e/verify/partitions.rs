@@ -12,7 +12,7 @@ async fn a_partition_without_its_check_and_with_rows_of_another_month() -> Resul
     let pipeline = Pipeline::shared("bounds", PARTITIONS).await?;
     stored(&pipeline, SEED, 40).await?;
     let superuser = pipeline.servers.postgres.connect(&pipeline.database).await?;
-    let sql = "SELECT tableoid::regclass::text, pg_get_expr(c.relpartbound, c.oid), \
+    let sql = "SELECT c.relname::text, pg_get_expr(c.relpartbound, c.oid), \
                pg_get_constraintdef((SELECT k.oid FROM pg_constraint k WHERE conrelid = c.oid AND conname = 'bounds')) \
                FROM workflow_execution_audit a JOIN pg_class c ON c.oid = a.tableoid \
                JOIN audit_id USING (id) WHERE c.relname NOT LIKE '%default' LIMIT 1";

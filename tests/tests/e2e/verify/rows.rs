@@ -59,12 +59,13 @@ async fn rows_that_are_gone_or_too_many() -> Result<()> {
 #[tokio::test]
 async fn two_rows_that_were_swapped() -> Result<()> {
     let stage = Stage::set("swapped", SEED + 1).await?;
+    let two = "SELECT id FROM workflow_execution_audit WHERE audit_id_time(id) IS NOT NULL \
+        AND id NOT IN (SELECT id FROM workflow_execution_audit_history) ORDER BY id LIMIT 2";
     let swap = |columns: &[&str]| {
         let assign = columns.iter().map(|column| format!("{column} = b.{column}"));
         format!(
             "UPDATE workflow_execution_audit a SET {} FROM workflow_execution_audit b WHERE \
-             a.id IN (SELECT id FROM workflow_execution_audit ORDER BY id LIMIT 2) AND \
-             b.id IN (SELECT id FROM workflow_execution_audit ORDER BY id LIMIT 2) AND a.id <> b.id",
+             a.id IN ({two}) AND b.id IN ({two}) AND a.id <> b.id",
             assign.collect::<Vec<_>>().join(", ")
         )
     };
