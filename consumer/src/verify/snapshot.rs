@@ -19,15 +19,18 @@ pub(super) struct Snapshot<'a> {
 impl<'a> Snapshot<'a> {
     pub(super) async fn take(client: &'a Client) -> anyhow::Result<Self> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        client.batch_execute(begin).await.map_err(unreadable)?;
+        client.batch_execute(begin).await.map_err(|error| unreadable(&error))?;
         // The first query is what takes it.
-        let row = client.query_one("SELECT clock_timestamp()", &[]).await.map_err(unreadable)?;
+        let row = client
+            .query_one("SELECT clock_timestamp()", &[])
+            .await
+            .map_err(|error| unreadable(&error))?;
         Ok(Self { client, taken_at: row.get(0) })
     }
 
     /// Lets go of it, so that the server can clean up behind it.
     pub(super) async fn release(self) -> anyhow::Result<()> {
-        self.client.batch_execute("COMMIT").await.map_err(unreadable)
+        self.client.batch_execute("COMMIT").await.map_err(|error| unreadable(&error))
     }
 
     /// Gives each row of a statement as it arrives: no table is ever held as a whole.
@@ -38,15 +41,15 @@ impl<'a> Snapshot<'a> {
         mut take: impl FnMut(&Row) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let rows = self.client.query_raw(sql, parameters.iter().copied());
-        let rows = rows.await.map_err(unreadable)?;
+        let rows = rows.await.map_err(|error| unreadable(&error))?;
         pin_mut!(rows);
-        while let Some(row) = rows.try_next().await.map_err(unreadable)? {
+        while let Some(row) = rows.try_next().await.map_err(|error| unreadable(&error))? {
             take(&row)?;
         }
         Ok(())
     }
 }
 
-fn unreadable(error: tokio_postgres::Error) -> anyhow::Error {
-    anyhow!("cannot read the database: {}", describe(&error))
+fn unreadable(error: &tokio_postgres::Error) -> anyhow::Error {
+    anyhow!("cannot read the database: {}", describe(error))
 }

@@ -185,8 +185,8 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
-        let mut sorter = Sorter::<1>::new("/no/such/directory".into(), 64);
-        let pushed = (0..=64).try_for_each(|byte| sorter.push([byte]));
+        let mut sorter = Sorter::new("/no/such/directory".into(), FAN_IN);
+        let pushed = (0..=FAN_IN).try_for_each(|_| sorter.push([0]));
         assert_eq!(pushed.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -42,9 +42,10 @@ impl Verdict {
     }
 
     fn of(output: Output) -> Result<Self> {
-        let report = serde_json::from_str(&output.stdout)
-            .with_context(|| format!("{:?}: {}", output.code, output.stderr))?;
-        Ok(Self { report, code: output.code })
+        let Output { code, stdout, stderr, .. } = output;
+        let report =
+            serde_json::from_str(&stdout).with_context(|| format!("{code:?}: {stderr}"))?;
+        Ok(Self { report, code })
     }
 
     /// Nothing was found.
