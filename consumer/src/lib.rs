@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`observe`] watches how far the stream is, [`partitions`] keeps the table's months, [`streams`] tells people where
-//! everything stands.
+//! everything stands, [`verify`] proves what is stored.
 
 pub mod backoff;
 pub mod batch;
@@ -26,3 +26,4 @@ pub mod source;
 pub mod store;
 pub mod streams;
 pub mod takeover;
+pub mod verify;

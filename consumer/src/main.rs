@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run, status};
+use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run, status, verify};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             Command::Status(options) => status::run(options).await,
             Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,
             Command::Doctor(options) => doctor::run(options).await,
+            Command::Verify(options) => verify::run(options).await,
         }
     })
 }

@@ -24,7 +24,7 @@ pub const OLDEST_SCHEMA: i32 = 6;
 /// The oldest schema version the reports can be read from.
 pub const OLDEST_REPORT_SCHEMA: i32 = 7;
 
-/// The oldest schema version whose dead letters can be looked at and tried again.
+/// The oldest schema version whose dead letters can be looked at, tried again and verified.
 pub const OLDEST_DEAD_LETTER_SCHEMA: i32 = 9;
 
 #[cfg(test)]

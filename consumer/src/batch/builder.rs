@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_schema::decode::Decoder;
-use audit_schema::identity;
 use audit_schema::problem::Rejection;
 use sha2::{Digest as _, Sha256};
 
+use super::record::{self, Decoded};
 use super::tuple::TupleWriter;
-use super::{Batch, DeadLetter, Place, Row, Span, read, row};
+use super::{Batch, DeadLetter, Place, Row, Span, row};
 use crate::claim::{Claim, LastRecord};
 use crate::metrics::EventSeries;
 use crate::source::{Chunk, RawRecord};
@@ -113,13 +113,8 @@ impl BatchBuilder {
     }
 
     fn decode(&mut self, raw: RawRecord<'_>, span: usize, place: Place) -> Result<Row, Rejection> {
-        let (event, id) = read(&mut self.decoder, raw)?;
-        let version = raw.version();
-        let carried = identity::created_at(id);
-        let created_at = carried
-            .or(event.columns.completed_at)
-            .unwrap_or_else(|| raw.timestamp_ms().saturating_mul(1_000));
-        let digest = event.digest(id);
+        let Decoded { event, id, digest, version, created_at, dated } =
+            record::decode(&mut self.decoder, raw)?;
         let (tuple, lent) = (self.batch.tuples.len(), self.batch.lent.len());
         row::render(
             &mut TupleWriter::new(
@@ -137,18 +132,7 @@ impl BatchBuilder {
         let tuple = tuple..self.batch.tuples.len();
         let lent = lent..self.batch.lent.len();
         let observation = self.series.observe(&event);
-        Ok(Row {
-            id,
-            created_at,
-            dated: carried.is_some(),
-            digest,
-            version,
-            tuple,
-            lent,
-            span,
-            place,
-            observation,
-        })
+        Ok(Row { id, created_at, dated, digest, version, tuple, lent, span, place, observation })
     }
 
     fn span(&mut self, claim: &Claim, first_offset: i64) -> usize {

@@ -1,7 +1,7 @@
 //! What a lane writes in one transaction.
 
 mod builder;
-mod read;
+mod record;
 mod row;
 mod tuple;
 
@@ -21,7 +21,7 @@ use crate::partitions::Month;
 use crate::source::{Chunk, RawRecord};
 
 pub use builder::{BatchBuilder, MAX_BATCH_BYTES, fingerprint};
-pub use read::read;
+pub use record::{Decoded, decode, identify};
 pub use row::{COLUMNS, HEADER, TRAILER, render, set_created_at};
 pub use tuple::{Lent, TupleWriter};
 

@@ -12,6 +12,11 @@ impl Limit {
     pub(super) fn rows(self) -> Option<i64> {
         self.0.map(i64::from)
     }
+
+    /// As a number.
+    pub(super) fn count(self) -> usize {
+        self.0.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(usize::MAX)
+    }
 }
 
 impl FromStr for Limit {

@@ -8,6 +8,7 @@ mod moment;
 pub mod report;
 pub mod run;
 pub mod status;
+pub mod verify;
 
 use audit_runtime::config::Check;
 use audit_runtime::logging::LogOptions;
@@ -53,4 +54,6 @@ pub enum Command {
     Healthcheck(audit_runtime::healthcheck::Options),
     /// Look for what is wrong with Kafka, the database and the stream; exit code 3 if something is
     Doctor(doctor::Options),
+    /// Prove that the database holds what it must, by itself or against the topic; exit code 3 if it does not
+    Verify(verify::Options),
 }

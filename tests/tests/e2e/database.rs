@@ -31,7 +31,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Records of so many events with every kind of id: some come again in other bytes, some with
 /// another content, some are poison. The same id comes through several partitions.
-fn mixture(generator: &mut Generator, events: usize, partitions: i32) -> Vec<Record> {
+pub(crate) fn mixture(generator: &mut Generator, events: usize, partitions: i32) -> Vec<Record> {
     let mut records = Vec::new();
     for event in generator.events(events) {
         records.push(event.record());

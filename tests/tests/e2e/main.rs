@@ -19,3 +19,4 @@ mod security;
 mod status;
 mod stream;
 mod traces;
+mod verify;

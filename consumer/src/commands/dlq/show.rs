@@ -71,7 +71,8 @@ struct Problem {
 /// Empty if this version finds nothing wrong: then another one did, or the database.
 fn problems(letter: &Letter) -> Vec<Problem> {
     let record = letter.record();
-    let Err(rejection) = batch::read(&mut Decoder::default(), record.record(0)).map(drop) else {
+    let Err(rejection) = batch::identify(&mut Decoder::default(), record.record(0)).map(drop)
+    else {
         return Vec::new();
     };
     let value = letter.value.as_deref().unwrap_or_default();

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{ACCEPTING, REFUSING, adds_up, client, count, dlq, objects, place};
 use crate::database::{PATIENCE, new_ids};
+use crate::verify::Verdict;
 
 const SEED: u64 = 0x0A0D_0D01;
 
@@ -74,7 +75,8 @@ async fn what_is_accepted_by_now_is_stored_and_the_rest_stays_dead() -> Result<(
     pipeline.stop(&consumer).await?;
     let sql = "SELECT sum(duplicate)::bigint FROM audit_batch WHERE stream = $1";
     assert_eq!(client.query_one(sql, &[&pipeline.group]).await?.get::<_, i64>(0), 11);
-    adds_up(&client).await
+    adds_up(&client).await?;
+    Verdict::of_topic(&pipeline).await?.is_clean()
 }
 
 /// Where a stream has stored the record meanwhile, its ledger has counted it, and the retry finds nothing to do.
