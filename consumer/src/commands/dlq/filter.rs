@@ -24,7 +24,7 @@ pub(super) struct Filters {
     until: Option<Moment>,
 
     /// Only those of this partition; repeatable
-    #[arg(long, env = "AUDIT_PARTITION", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, env = "AUDIT_ONLY_PARTITION", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(0..))]
     partition: Vec<i32>,
 }
 
