@@ -23,4 +23,5 @@ pub mod observe;
 pub mod partitions;
 pub mod source;
 pub mod store;
+pub mod stream;
 pub mod takeover;

@@ -12,16 +12,20 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__roles", include_str!("../migrations/V6__roles.sql")),
     ("V7__report_filters", include_str!("../migrations/V7__report_filters.sql")),
     ("V8__id_time_inlined", include_str!("../migrations/V8__id_time_inlined.sql")),
+    ("V9__replay", include_str!("../migrations/V9__replay.sql")),
 ];
 
 /// The schema version this build was made for: that of its newest migration.
-pub const SCHEMA_VERSION: i32 = 8;
+pub const SCHEMA_VERSION: i32 = 9;
 
 /// The oldest schema version this build can work with.
 pub const OLDEST_SCHEMA: i32 = 6;
 
 /// The oldest schema version the reports can be read from.
 pub const OLDEST_REPORT_SCHEMA: i32 = 7;
+
+/// The oldest schema version that has replays.
+pub const OLDEST_REPLAY_SCHEMA: i32 = 9;
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,12 @@ pub mod dlq;
 pub mod doctor;
 mod limit;
 pub mod migrate;
+mod moment;
+mod place;
+pub mod replay;
 pub mod report;
 pub mod run;
+mod writing;
 
 use audit_runtime::config::Check;
 use audit_runtime::logging::LogOptions;
@@ -29,6 +33,7 @@ impl Check for Cli {
     fn check(&self) -> Vec<anyhow::Error> {
         match &self.command {
             Command::Run(options) => options.check(),
+            Command::Replay(options) => options.check(),
             _ => Vec::new(),
         }
     }
@@ -41,6 +46,8 @@ pub enum Command {
     Run(run::Options),
     /// Bring the database's schema up to date
     Migrate(migrate::Options),
+    /// Read the topic again into the database, beside the live stream, and store what is missing
+    Replay(replay::Options),
     /// Look at dead letters
     Dlq(dlq::Options),
     /// Look at what was stored: summaries, one execution, one remediation

@@ -12,6 +12,7 @@ mod group;
 mod harness;
 mod import;
 mod metrics;
+mod replay;
 mod report;
 mod security;
 mod stream;
