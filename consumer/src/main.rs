@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(options) => run::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
-            Command::Replay(options) => replay::run(options).await,
+            Command::Replay(options) => replay::run(*options).await,
             Command::Dlq(options) => dlq::run(options).await,
             Command::Report(options) => report::run(options).await,
             Command::Healthcheck(options) => audit_runtime::healthcheck::run(options).await,

@@ -47,7 +47,7 @@ pub enum Command {
     /// Bring the database's schema up to date
     Migrate(migrate::Options),
     /// Read the topic again into the database, beside the live stream, and store what is missing
-    Replay(replay::Options),
+    Replay(Box<replay::Options>),
     /// Look at dead letters
     Dlq(dlq::Options),
     /// Look at what was stored: summaries, one execution, one remediation

@@ -57,7 +57,7 @@ pub(super) async fn compare(
     transaction.batch_execute(PROLOGUE).await?;
     let ids: Vec<Uuid> = batch.rows.iter().map(|row| row.id).collect();
     let times: Vec<DateTime<Utc>> = batch.rows.iter().map(|row| micros(row.created_at)).collect();
-    let digests: Vec<&[u8]> = batch.rows.iter().map(|row| &row.digest.as_bytes()[..]).collect();
+    let digests: Vec<&[u8]> = batch.rows.iter().map(|row| row.digest.as_bytes()).collect();
     let statement = transaction.prepare_cached(HELD).await?;
     let mut held = vec![Held::Missing; batch.rows.len()];
     for row in transaction.query(&statement, &[&ids, &times, &digests]).await? {
