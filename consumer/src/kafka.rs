@@ -81,6 +81,22 @@ pub fn group_config(options: &KafkaOptions, group: &str) -> Result<ClientConfig,
     Ok(config)
 }
 
+/// The configuration of a client that reads partitions of its own choice. It has a name where others have a group, since
+/// librdkafka asks for one, but joins none, so that a group's properties mean nothing to it.
+///
+/// # Errors
+/// As for [`group_config`].
+pub fn reader_config(options: &KafkaOptions, name: &str) -> Result<ClientConfig, String> {
+    let mut options = options.clone();
+    options.property.retain(|property| !of_group(&property.name));
+    group_config(&options, name)
+}
+
+/// Whether a property belongs to a group's members.
+fn of_group(property: &str) -> bool {
+    property.starts_with("group.")
+}
+
 /// Why a client cannot be set up. librdkafka's own words for a bad property quote its value, which may be a password.
 pub fn setup_error(error: KafkaError) -> anyhow::Error {
     match error {

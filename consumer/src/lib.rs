@@ -24,6 +24,7 @@ pub mod observe;
 pub mod partitions;
 pub mod source;
 pub mod store;
+pub mod stream_name;
 pub mod streams;
 pub mod takeover;
 pub mod verify;

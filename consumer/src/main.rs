@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use audit_consumer::commands::{Cli, Command, dlq, doctor, migrate, report, run, status, verify};
+use audit_consumer::commands::{
+    Cli, Command, dlq, doctor, migrate, replay, report, run, status, verify,
+};
 
 fn main() -> ExitCode {
     let cli: Cli = audit_runtime::config::parse();
@@ -12,6 +14,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(options) => run::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
+            Command::Replay(options) => replay::run(*options).await,
             Command::Dlq(options) => dlq::run(options).await,
             Command::Report(options) => report::run(options).await,
             Command::Status(options) => status::run(options).await,

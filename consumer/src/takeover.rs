@@ -14,6 +14,7 @@ use crate::claim::{Claim, ClaimId, Halt, HaltReason, LastRecord};
 use crate::database::{Database, describe, describe_pool, sqlstate};
 use crate::kafka::{Probe, Watermarks};
 use crate::metrics::Metrics;
+use crate::stream_name;
 
 /// How long a takeover waits for the previous owner's transaction before it ends that session.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
@@ -98,7 +99,7 @@ impl Takeover {
         let transaction = client.transaction().await?;
         transaction.batch_execute(LOCK_TIMEOUT).await?;
         let mut position = self.raise_epoch(&transaction, partition, watermarks).await?;
-        let mut found = position.check(&self.topic, partition, watermarks);
+        let mut found = position.check(&self.stream, &self.topic, partition, watermarks);
         let mut lost = 0;
         if found.is_err()
             && let Some(loss) = self.loss_to_book(partition, &position, watermarks)
@@ -106,7 +107,7 @@ impl Takeover {
             lost = self.book_loss(&transaction, loss).await?;
             position.next_offset = loss.to + 1;
             position.last = None;
-            found = position.check(&self.topic, partition, watermarks);
+            found = position.check(&self.stream, &self.topic, partition, watermarks);
         }
         let halted = found.as_ref().err().map(|halt| format!("{}: {}", halt.reason, halt.text));
         let sql = "UPDATE audit_stream SET halted = $4 WHERE stream = $1 AND topic = $2 AND partition = $3";
@@ -265,17 +266,29 @@ struct Position {
 
 impl Position {
     /// Whether the log still has what comes next.
-    fn check(&self, topic: &str, partition: i32, log: Watermarks) -> Result<(), Halt> {
+    fn check(
+        &self,
+        stream: &str,
+        topic: &str,
+        partition: i32,
+        log: Watermarks,
+    ) -> Result<(), Halt> {
         let next = self.next_offset;
         if next < log.low {
             let last = log.low - 1;
-            return Err(Halt {
-                reason: HaltReason::Truncated,
-                text: format!(
+            // What the live stream has stored of them is not known here.
+            let text = if stream_name::is_replay(stream) {
+                format!(
+                    "offsets {next} to {last} are gone from the topic and were not read again; begin another replay \
+                     of what is left of partition {partition}"
+                )
+            } else {
+                format!(
                     "offsets {next} to {last} are gone from the topic and were never stored; restore them, or go on \
                      without them: --accept-lost {topic}:{partition}:{next}-{last} --reason .."
-                ),
-            });
+                )
+            };
+            return Err(Halt { reason: HaltReason::Truncated, text });
         }
         if next > log.high {
             return Err(Halt {
@@ -302,7 +315,7 @@ mod tests {
 
     fn check(next_offset: i64, low: i64, high: i64) -> Option<HaltReason> {
         let position = Position { epoch: 1, next_offset, last: None };
-        position.check("t", 0, Watermarks { low, high }).err().map(|halt| halt.reason)
+        position.check("s", "t", 0, Watermarks { low, high }).err().map(|halt| halt.reason)
     }
 
     #[test]

@@ -13,10 +13,11 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("V7__report_filters", include_str!("../migrations/V7__report_filters.sql")),
     ("V8__id_time_inlined", include_str!("../migrations/V8__id_time_inlined.sql")),
     ("V9__dead_letter_retries", include_str!("../migrations/V9__dead_letter_retries.sql")),
+    ("V10__replay", include_str!("../migrations/V10__replay.sql")),
 ];
 
 /// The schema version this build was made for: that of its newest migration.
-pub const SCHEMA_VERSION: i32 = 9;
+pub const SCHEMA_VERSION: i32 = 10;
 
 /// The oldest schema version this build can work with.
 pub const OLDEST_SCHEMA: i32 = 6;
@@ -26,6 +27,9 @@ pub const OLDEST_REPORT_SCHEMA: i32 = 7;
 
 /// The oldest schema version whose dead letters can be looked at, tried again and verified.
 pub const OLDEST_DEAD_LETTER_SCHEMA: i32 = 9;
+
+/// The oldest schema version that has replays.
+pub const OLDEST_REPLAY_SCHEMA: i32 = 10;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,6 @@ mod export;
 mod filter;
 mod letter;
 mod list;
-mod place;
 mod retry;
 mod selection;
 mod session;

@@ -5,10 +5,13 @@ pub mod doctor;
 mod limit;
 pub mod migrate;
 mod moment;
+mod place;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod status;
 pub mod verify;
+mod writing;
 
 use audit_runtime::config::Check;
 use audit_runtime::logging::LogOptions;
@@ -32,6 +35,7 @@ impl Check for Cli {
     fn check(&self) -> Vec<anyhow::Error> {
         match &self.command {
             Command::Run(options) => options.check(),
+            Command::Replay(options) => options.check(),
             _ => Vec::new(),
         }
     }
@@ -44,6 +48,8 @@ pub enum Command {
     Run(run::Options),
     /// Bring the database's schema up to date
     Migrate(migrate::Options),
+    /// Read the topic again into the database, beside the live stream, and store what is missing
+    Replay(Box<replay::Options>),
     /// Look at dead letters, and decide what becomes of them
     Dlq(dlq::Options),
     /// Look at what was stored: summaries, one execution, one remediation

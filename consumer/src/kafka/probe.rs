@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use audit_runtime::kafka::{KafkaOptions, explain};
 use audit_schema::topic::{TopicSetting, required_settings};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
@@ -51,7 +51,7 @@ impl Probe {
         let properties = options.properties();
         for (name, value) in &properties {
             // These belong to a group, which this client is not in.
-            if !name.starts_with("group.") && name != "statistics.interval.ms" {
+            if !super::of_group(name) && name != "statistics.interval.ms" {
                 config.set(name, value);
             }
         }
@@ -106,24 +106,27 @@ impl Probe {
         .await
     }
 
-    /// Whether a partition has a record with this timestamp or a later one.
+    /// The offset of a partition's first record with this timestamp or a later one; none if there is no such record.
     ///
     /// # Errors
     /// The partition's leader cannot be asked.
-    pub async fn has_record_from(
+    pub async fn offset_from(
         &self,
         partition: i32,
         time: DateTime<Utc>,
-    ) -> Result<bool, KafkaError> {
+    ) -> Result<Option<i64>, KafkaError> {
         let mut times = TopicPartitionList::new();
-        let time = Offset::Offset(time.timestamp_millis());
+        // Kafka counts milliseconds, of which the first that is not before the time; negative numbers mean other things
+        // to it.
+        let millis = (time + TimeDelta::microseconds(999)).timestamp_millis().max(0);
+        let time = Offset::Offset(millis);
         times.add_partition_offset(&self.topic, partition, time)?;
         let offsets = self.ask(move |consumer| consumer.offsets_for_times(times, TIMEOUT)).await?;
         let found = offsets.elements().first().map(|found| (found.offset(), found.error()));
         match found {
             Some((_, Err(error))) => Err(error),
-            Some((Offset::Offset(_), Ok(()))) => Ok(true),
-            _ => Ok(false),
+            Some((Offset::Offset(offset), Ok(()))) => Ok(Some(offset)),
+            _ => Ok(None),
         }
     }
 

@@ -19,10 +19,12 @@ use crate::claim::{Claim, ClaimId, Halt};
 use crate::metrics::Metrics;
 use crate::takeover::{Takeover, jittered_delay};
 
-/// The partitions the group gives to this process.
+/// The partitions that are this process's to read.
 pub(super) struct Assignment {
     topic: Arc<str>,
     partitions: BTreeMap<i32, Partition>,
+    /// Where reading ends; nowhere for what a group gives.
+    ends: BTreeMap<i32, i64>,
     /// Partitions that were read at any time: the client may still have statistics of that.
     ever_read: BTreeSet<i32>,
     next_claim: u64,
@@ -44,6 +46,8 @@ enum State {
     TakingOver(AbortHandle),
     /// Added to the consumer; `next` is the next offset to be received.
     Reading { next: i64, tail: Tail, paused: bool },
+    /// Everything before its end was received.
+    Ended,
     /// Waiting for an operator.
     Halted,
 }
@@ -60,6 +64,7 @@ impl Assignment {
         Self {
             topic,
             partitions: BTreeMap::new(),
+            ends: BTreeMap::new(),
             ever_read: BTreeSet::new(),
             next_claim: 0,
             takeover,
@@ -70,7 +75,23 @@ impl Assignment {
         }
     }
 
-    /// The group gives a partition: the database is asked where it stands.
+    /// Takes the partitions that have an end, which no group gives.
+    pub(super) fn bounded(mut self, ends: BTreeMap<i32, i64>) -> Self {
+        ends.keys().for_each(|partition| self.assigned(*partition));
+        Self { ends, ..self }
+    }
+
+    /// Whether nothing is left to do: each partition is committed up to its end, or waits for an operator.
+    pub(super) fn is_finished(&self) -> bool {
+        let is_done = |(partition, end): (&i32, &i64)| {
+            self.partitions.get(partition).is_some_and(|known| {
+                matches!(known.state, State::Halted) || known.committed >= Some(*end)
+            })
+        };
+        !self.ends.is_empty() && self.ends.iter().all(is_done)
+    }
+
+    /// A partition is to be read: the database is asked where it stands.
     pub(super) fn assigned(&mut self, partition: i32) {
         self.take_over(partition, Duration::ZERO);
     }
@@ -85,13 +106,19 @@ impl Assignment {
         self.forget_metrics(partition);
     }
 
-    /// A takeover succeeded: the partition is added at the database's offset. False if it is not wanted any more.
+    /// A takeover succeeded: the partition is added at the database's offset. False if nothing of it is wanted any more.
     pub(super) fn claimed(&mut self, consumer: &BaseConsumer<Context>, claim: &Claim) -> bool {
+        let end = self.end(claim.partition);
         let Some(partition) =
             self.partitions.get_mut(&claim.partition).filter(|known| known.claim == claim.id)
         else {
             return false;
         };
+        if claim.next_offset >= end {
+            partition.state = State::Ended;
+            partition.committed = Some(claim.next_offset);
+            return false;
+        }
         let start = Offset::Offset(claim.fetch_from());
         let mut list = TopicPartitionList::new();
         let added = list
@@ -112,7 +139,7 @@ impl Assignment {
         true
     }
 
-    /// The claim is void: take the partition over again, unless the group has taken it away.
+    /// The claim is void: take the partition over again, unless it is not ours any more.
     pub(super) fn lost(
         &mut self,
         consumer: &BaseConsumer<Context>,
@@ -157,8 +184,9 @@ impl Assignment {
 
     /// A record was received. False if it does not belong to what is read now.
     pub(super) fn received(&mut self, partition: i32, offset: i64) -> bool {
+        let end = self.end(partition);
         match self.partitions.get_mut(&partition) {
-            Some(Partition { state: State::Reading { next, tail, .. }, .. }) => {
+            Some(Partition { state: State::Reading { next, tail, .. }, .. }) if offset < end => {
                 *next = offset + 1;
                 tail.record();
                 true
@@ -173,11 +201,33 @@ impl Assignment {
         partition: i32,
         snapshot: Snapshot,
     ) -> Option<(ClaimId, i64)> {
+        let end = self.end(partition);
         let known = self.partitions.get_mut(&partition)?;
         let State::Reading { next, tail, .. } = &mut known.state else { return None };
-        let last = tail.snapshot(snapshot, *next)?;
+        let last = tail.snapshot(snapshot, *next)?.min(end - 1);
         *next = last + 1;
         Some((known.claim, last))
+    }
+
+    /// Everything up to the offset has been received. If the partition ends there or before, it is read no further;
+    /// gives the last offset of the gap before its end, if there is one.
+    pub(super) fn end_at(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        partition: i32,
+        offset: i64,
+    ) -> Option<(ClaimId, i64)> {
+        let end = self.end(partition);
+        if offset < end - 1 {
+            return None;
+        }
+        let State::Reading { next, .. } = self.partitions.get(&partition)?.state else {
+            return None;
+        };
+        self.stop_reading(consumer, partition);
+        let known = self.partitions.get_mut(&partition)?;
+        known.state = State::Ended;
+        (next < end).then_some((known.claim, end - 1))
     }
 
     /// Everything below `next` is committed.
@@ -196,7 +246,7 @@ impl Assignment {
             claim: known.claim,
             next: match known.state {
                 State::Reading { next, .. } => Some(next),
-                State::TakingOver(_) | State::Halted => None,
+                State::TakingOver(_) | State::Ended | State::Halted => None,
             },
             committed: known.committed,
         };
@@ -227,6 +277,11 @@ impl Assignment {
             }
         }
         list
+    }
+
+    /// The first offset of a partition that is not wanted.
+    fn end(&self, partition: i32) -> i64 {
+        self.ends.get(&partition).copied().unwrap_or(i64::MAX)
     }
 
     fn is_current(&self, partition: i32, claim: ClaimId) -> bool {

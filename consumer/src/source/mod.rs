@@ -6,10 +6,14 @@
 mod assignment;
 mod chunk;
 mod context;
+mod group_offsets;
+mod rate;
 mod reader;
 mod shares;
 mod tail;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -26,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::takeover::Takeover;
 
 pub use chunk::{Chunk, Parts, RawRecord, UNREADABLE};
+pub use rate::Rate;
 
 /// What the rest of the process tells the source.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub enum Command {
     Close,
 }
 
-/// Where the source stands in a partition that the group gives to this process.
+/// Where the source stands in a partition that is this process's to read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadPosition {
     /// The partition.
@@ -77,12 +82,29 @@ pub enum ToLane {
 /// The way to the source.
 pub type Commands = Sender<Command>;
 
+/// Which partitions are read, and how far.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// Those that the consumer group gives, for ever.
+    Group,
+    /// These, without being in a group.
+    Ranges {
+        /// The first offset of each partition that is not read. Once all before it are committed, or their partition
+        /// is halted, the source ends.
+        ends: BTreeMap<i32, i64>,
+        /// Records a second at the most.
+        rate: Option<NonZeroU32>,
+    },
+}
+
 /// What the source is made of.
 pub struct Setup {
-    /// Client configuration of the group.
+    /// Client configuration.
     pub config: ClientConfig,
     /// Topic.
     pub topic: Arc<str>,
+    /// What of it.
+    pub reading: Reading,
     /// One way to each lane; a partition is read by the lane that had the fewest when it was claimed.
     pub lanes: Vec<mpsc::UnboundedSender<ToLane>>,
     /// Bytes that may be in flight.
@@ -103,7 +125,7 @@ pub struct Source {
     ended: CancellationToken,
 }
 
-/// Starts the thread. It ends after [`Command::Close`] or a fatal error.
+/// Starts the thread. It ends after [`Command::Close`] or a fatal error, and where all of [`Reading::Ranges`] is read.
 ///
 /// # Errors
 /// A property librdkafka does not accept, or no thread to be had.

@@ -1,6 +1,5 @@
 //! The polling loop.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,15 +10,16 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::assignment::Assignment;
 use super::chunk::Chunk;
 use super::context::{Context, Event};
+use super::group_offsets::GroupOffsets;
+use super::rate::Rate;
 use super::shares::Shares;
-use super::{Command, Setup, ToLane};
+use super::{Command, Reading, Setup, ToLane};
 use crate::budget::Budget;
 use crate::kafka::setup_error;
 use crate::metrics::Metrics;
@@ -34,15 +34,12 @@ const RECORDS_PER_TURN: usize = 64;
 const POLL: Duration = Duration::from_millis(20);
 /// How long the budget may be spent before partitions are paused: pausing throws away what was fetched ahead.
 const PAUSE_AFTER: Duration = Duration::from_secs(1);
-/// How often the group's offsets are committed, for lag tools.
-const COMMIT_EVERY: Duration = Duration::from_secs(2);
 /// Another start would find the same brokers, so somebody has to decide.
 const PROTOCOL_UNSUPPORTED: &str = "the brokers do not support group.protocol=consumer, which needs Kafka 4.0 or later \
     with the feature group.version on: take it out of --kafka-property, or upgrade the brokers";
 
 pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
-    topic: Arc<str>,
     assignment: Assignment,
     lanes: Vec<mpsc::UnboundedSender<ToLane>>,
     shares: Shares,
@@ -53,27 +50,30 @@ pub(super) struct Reader {
     /// Set while the budget is spent.
     spent_since: Option<Instant>,
     draining: bool,
-    group_offsets: BTreeMap<i32, i64>,
-    group_commit_due: Instant,
+    /// None outside of a group.
+    group_offsets: Option<GroupOffsets>,
+    rate: Option<Rate>,
 }
 
 impl Reader {
     pub(super) fn new(setup: Setup) -> anyhow::Result<Self> {
-        let Setup { config, topic, lanes, budget, metrics, health, takeover, commands } = setup;
+        let Setup { config, topic, reading, lanes, budget, metrics, health, takeover, commands } =
+            setup;
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context::new(&topic)).map_err(setup_error)?;
-        consumer.subscribe(&[&topic]).context("cannot subscribe to the topic")?;
         let (sender, receiver) = commands;
+        let assignment =
+            Assignment::new(Arc::clone(&topic), takeover, sender, metrics.clone(), health);
+        let (assignment, group_offsets, rate) = match reading {
+            Reading::Group => {
+                consumer.subscribe(&[&topic]).context("cannot subscribe to the topic")?;
+                (assignment, Some(GroupOffsets::new(topic)), None)
+            }
+            Reading::Ranges { ends, rate } => (assignment.bounded(ends), None, rate.map(Rate::new)),
+        };
         Ok(Self {
             consumer,
-            assignment: Assignment::new(
-                Arc::clone(&topic),
-                takeover,
-                sender,
-                metrics.clone(),
-                health,
-            ),
-            topic,
+            assignment,
             chunks: lanes.iter().map(|_| Chunk::with_room(CHUNK_ROOM)).collect(),
             shares: Shares::new(lanes.len()),
             lanes,
@@ -82,12 +82,12 @@ impl Reader {
             commands: receiver,
             spent_since: None,
             draining: false,
-            group_offsets: BTreeMap::new(),
-            group_commit_due: Instant::now(),
+            group_offsets,
+            rate,
         })
     }
 
-    /// Runs until [`Command::Close`].
+    /// Runs until [`Command::Close`], or to the end of what is to be read.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         loop {
             while let Ok(command) = self.commands.try_recv() {
@@ -96,7 +96,12 @@ impl Reader {
                 }
                 self.obey(command);
             }
-            self.commit_group_offsets(CommitMode::Async);
+            if self.assignment.is_finished() {
+                return self.close();
+            }
+            if let Some(offsets) = &mut self.group_offsets {
+                offsets.commit_when_due(&self.consumer);
+            }
             if self.draining || self.budget.is_spent() {
                 self.hold()?;
             } else {
@@ -112,6 +117,13 @@ impl Reader {
     fn read(&mut self) -> anyhow::Result<()> {
         for _ in 0..RECORDS_PER_TURN {
             if self.budget.is_spent() {
+                return Ok(());
+            }
+            if let Some(wait) = self.rate.as_ref().map(|rate| rate.wait(Instant::now()))
+                && !wait.is_zero()
+            {
+                self.flush();
+                self.wait_for_command(wait.min(POLL));
                 return Ok(());
             }
             if !self.poll(Duration::ZERO)? {
@@ -131,10 +143,16 @@ impl Reader {
             // Again each time: partitions may have been added since.
             self.assignment.pause(&self.consumer).context("cannot pause partitions")?;
             self.poll(POLL)?;
-        } else if let Ok(command) = self.commands.recv_timeout(POLL) {
-            self.obey(command);
+        } else {
+            self.wait_for_command(POLL);
         }
         Ok(())
+    }
+
+    fn wait_for_command(&mut self, timeout: Duration) {
+        if let Ok(command) = self.commands.recv_timeout(timeout) {
+            self.obey(command);
+        }
     }
 
     /// Polls once. True if there was a record.
@@ -153,7 +171,8 @@ impl Reader {
             Some(Ok(message)) => match self.shares.lane(message.partition()) {
                 Some(lane) => {
                     push(&mut self.assignment, &mut self.chunks[lane], &message);
-                    Polled::Record(lane)
+                    let (partition, offset) = (message.partition(), message.offset());
+                    Polled::Record { lane, partition, offset }
                 }
                 // It was taken away, and is its next owner's to read.
                 None => Polled::Nothing,
@@ -165,10 +184,14 @@ impl Reader {
         }
         match polled {
             Polled::Nothing => Ok(false),
-            Polled::Record(lane) => {
+            Polled::Record { lane, partition, offset } => {
                 if self.chunks[lane].bytes() >= CHUNK_BYTES {
                     self.flush_lane(lane);
                 }
+                if let Some(rate) = &mut self.rate {
+                    rate.received(Instant::now());
+                }
+                self.end_at(partition, offset);
                 Ok(true)
             }
             Polled::Error(KafkaError::MessageConsumptionFatal(
@@ -202,7 +225,9 @@ impl Reader {
                 self.metrics.rebalances.with_label_values(&["revoked"]).inc();
                 for partition in partitions {
                     self.assignment.revoked(partition);
-                    self.group_offsets.remove(&partition);
+                    if let Some(offsets) = &mut self.group_offsets {
+                        offsets.revoked(partition);
+                    }
                     self.send(partition, ToLane::Released(partition));
                     self.shares.take(partition);
                 }
@@ -216,9 +241,17 @@ impl Reader {
                 for (partition, snapshot) in snapshots {
                     if let Some((claim, last)) = self.assignment.tail_gap(partition, snapshot) {
                         self.send(partition, ToLane::TailGap(partition, claim, last));
+                        self.end_at(partition, last);
                     }
                 }
             }
+        }
+    }
+
+    /// Everything up to the offset has been received: if that is all that is wanted of the partition, reading it ends.
+    fn end_at(&mut self, partition: i32, offset: i64) {
+        if let Some((claim, last)) = self.assignment.end_at(&self.consumer, partition, offset) {
+            self.send(partition, ToLane::TailGap(partition, claim, last));
         }
     }
 
@@ -236,8 +269,9 @@ impl Reader {
         match command {
             Command::Claimed(claim) => {
                 if !self.draining && self.assignment.claimed(&self.consumer, &claim) {
-                    self.group_offsets.insert(claim.partition, claim.next_offset);
-                    self.group_commit_due = Instant::now();
+                    if let Some(offsets) = &mut self.group_offsets {
+                        offsets.claimed(claim.partition, claim.next_offset);
+                    }
                     self.shares.give(claim.partition);
                     self.send(claim.partition, ToLane::Claimed(claim));
                 }
@@ -254,7 +288,9 @@ impl Reader {
             }
             Command::Committed(partition, claim, next) => {
                 self.assignment.committed(partition, claim, next);
-                self.group_offsets.insert(partition, next);
+                if let Some(offsets) = &mut self.group_offsets {
+                    offsets.committed(partition, next);
+                }
             }
             // Whoever asked may have gone.
             Command::Positions(answer) => drop(answer.send(self.assignment.positions())),
@@ -291,35 +327,18 @@ impl Reader {
         let _ = self.lanes[lane].send(ToLane::Records(Arc::new(chunk)));
     }
 
-    fn commit_group_offsets(&mut self, mode: CommitMode) {
-        if self.group_offsets.is_empty() || Instant::now() < self.group_commit_due {
-            return;
-        }
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in std::mem::take(&mut self.group_offsets) {
-            if let Err(error) =
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
-            {
-                warn!(partition, "cannot commit the group's offset {next}: {error}");
-            }
-        }
-        if let Err(error) = self.consumer.commit(&list, mode) {
-            info!("the group's offsets are not committed, which only lag tools notice: {error}");
-        }
-        self.group_commit_due = Instant::now() + COMMIT_EVERY;
-    }
-
     /// Leaves the group, so that others take over at once.
-    fn close(mut self) -> anyhow::Result<()> {
-        self.group_commit_due = Instant::now();
-        self.commit_group_offsets(CommitMode::Sync);
+    fn close(self) -> anyhow::Result<()> {
+        if let Some(mut offsets) = self.group_offsets {
+            offsets.commit(&self.consumer, CommitMode::Sync);
+        }
         Ok(())
     }
 }
 
 enum Polled {
     Nothing,
-    Record(usize),
+    Record { lane: usize, partition: i32, offset: i64 },
     Error(KafkaError),
 }
 

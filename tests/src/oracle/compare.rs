@@ -39,12 +39,12 @@ pub(super) fn contents(expected: &Expected, stored: &Stored) -> Vec<String> {
 }
 
 /// Whatever order the records came in, this many of them were the first of their id, and this many
-/// brought another content, through whichever stream or by a retry; each stream has seen all of them.
+/// brought another content, through whichever stream or by a retry. All streams together have seen so many records.
 pub(super) fn counts(
     expected: &Expected,
     stored: &Stored,
     total: &Counts,
-    streams: usize,
+    records: usize,
 ) -> Vec<String> {
     let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     let retried = |disposition: &str| stored.retried.get(disposition).copied().unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn counts(
         ("stored", count(expected.contents.len()), total.stored + retried("stored")),
         ("superseding and late", count(history), other_contents),
         ("dead-lettered", count(dead), total.dead_lettered),
-        ("all records", count(expected.seen.len() * streams), total.records()),
+        ("all records", count(records), total.records()),
     ];
     checks
         .into_iter()

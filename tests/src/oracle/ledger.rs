@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use audit_schema::version::Version;
 use tokio_postgres::{Client, Row};
 
 /// What became of offsets.
@@ -107,6 +108,12 @@ impl Ledger {
 
     pub(super) fn next_offset(&self, partition: i32) -> Option<i64> {
         self.partitions.get(&partition)?.next
+    }
+
+    /// Whether the record is one that the stream accounts for.
+    pub(super) fn covers(&self, at: &Version) -> bool {
+        let range = self.partitions.get(&at.partition).and_then(|part| part.start.zip(part.next));
+        range.is_some_and(|(start, next)| (start..next).contains(&at.offset))
     }
 
     pub(super) fn total(&self) -> Counts {

@@ -6,3 +6,5 @@ mod partitions;
 mod recreated;
 mod transactions;
 mod truncated;
+
+pub(crate) use halted::is_halted;

@@ -14,6 +14,7 @@ mod harness;
 mod import;
 mod metrics;
 mod operations;
+mod replay;
 mod report;
 mod security;
 mod status;

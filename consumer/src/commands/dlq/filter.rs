@@ -5,8 +5,8 @@ use audit_schema::problem::Code;
 use chrono::{DateTime, Utc};
 use postgres_types::{Timestamp, ToSql};
 
-use super::place::Place;
 use crate::commands::moment::{Moment, in_order};
+use crate::commands::place::Place;
 
 /// Options that leave dead letters out.
 #[derive(Debug, clap::Args)]

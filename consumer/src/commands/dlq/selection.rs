@@ -5,8 +5,8 @@ use audit_runtime::exit::UsageError;
 use tokio_postgres::Client;
 
 use super::filter::{Criteria, Filters};
-use super::place::Place;
 use super::session::failed;
+use crate::commands::place::Place;
 
 /// What of these places cannot be decided about, and why.
 const NOT_OPEN: &str = "\

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::excerpt::{excerpt, readable};
 use super::filter::Criteria;
 use super::letter::{self, Letter};
-use super::place::Place;
 use super::session::{self, failed};
 use crate::batch;
+use crate::commands::place::Place;
 use crate::database::DatabaseOptions;
 
 /// Options of `dlq show`.

@@ -47,9 +47,9 @@ pub(super) async fn broker_by_records(probe: &Probe, metadata: &Metadata) -> Fin
     let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
     for partition in partitions.map(MetadataPartition::id) {
         for limit in [BAD, WARNING] {
-            match probe.has_record_from(partition, Utc::now() + limit).await {
-                Ok(false) => {}
-                Ok(true) => {
+            match probe.offset_from(partition, Utc::now() + limit).await {
+                Ok(None) => {}
+                Ok(Some(_)) => {
                     let ahead = limit.num_seconds();
                     let found = format!(
                         "partition {partition} has a record dated {ahead} s or more ahead of this machine"

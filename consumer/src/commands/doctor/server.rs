@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Row};
 
 use super::finding::Finding;
-use crate::commands::run::{DEFAULT_LANES, SIDE_CONNECTIONS};
+use crate::commands::writing::{DEFAULT_LANES, SIDE_CONNECTIONS};
 
 /// The oldest version that is tested; its `server_version_num`.
 const OLDEST: i32 = 150_000;

@@ -5,6 +5,7 @@ use std::fmt::{Result, Write};
 use clap::{Arg, Command};
 
 use super::explained::{self, Explained};
+use super::target::is_complete;
 use crate::commands::{Program, print};
 use crate::exit::ExitCode;
 
@@ -34,22 +35,21 @@ fn section(
     configured: Option<&Command>,
 ) -> Result {
     let name = format!("{above} {}", command.get_name());
-    if command.has_subcommands() {
-        return command.get_subcommands().try_for_each(|below| {
-            let configured =
-                configured.and_then(|command| command.find_subcommand(below.get_name()));
-            section(text, &name, below, configured)
-        });
-    }
-    writeln!(text, "\n### {name}\n\n{}", about(command))?;
-    match configured {
-        Some(command) => {
-            arguments(text, command.get_positionals())?;
-            options(text, command.get_arguments())
+    if is_complete(command) {
+        writeln!(text, "\n### {name}\n\n{}", about(command))?;
+        match configured {
+            Some(command) => {
+                arguments(text, command.get_positionals())?;
+                options(text, command.get_arguments())?;
+            }
+            // What it takes is no part of the configuration.
+            None => arguments(text, command.get_arguments())?,
         }
-        // What it takes is no part of the configuration.
-        None => arguments(text, command.get_arguments()),
     }
+    command.get_subcommands().try_for_each(|below| {
+        let configured = configured.and_then(|command| command.find_subcommand(below.get_name()));
+        section(text, &name, below, configured)
+    })
 }
 
 fn arguments<'a>(text: &mut String, args: impl Iterator<Item = &'a Arg>) -> Result {

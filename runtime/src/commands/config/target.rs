@@ -44,6 +44,7 @@ impl Target {
                     let named = word.to_str().and_then(|name| above.find_subcommand(name));
                     named.ok_or_else(|| unknown(word, above))?
                 }
+                _ if !found.path.is_empty() && is_complete(above) => break,
                 _ if found.path.is_empty() => {
                     above.get_subcommands().next().ok_or_else(|| incomplete(above))?
                 }
@@ -75,7 +76,13 @@ pub(super) fn leaves(command: &Command) -> Vec<Vec<String>> {
 }
 
 fn leaves_or_self(command: &Command) -> Vec<Vec<String>> {
-    if command.has_subcommands() { leaves(command) } else { vec![Vec::new()] }
+    let itself = is_complete(command).then(Vec::new);
+    itself.into_iter().chain(leaves(command)).collect()
+}
+
+/// Whether the command can be started without one of those below it.
+pub(super) fn is_complete(command: &Command) -> bool {
+    !(command.has_subcommands() && command.is_subcommand_required_set())
 }
 
 fn is_flag(word: &OsString) -> bool {

@@ -1,4 +1,4 @@
-//! The end of `run`: when, and in what order.
+//! The end of a stream's process: when, and in what order.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::source::{Command, Commands, Source};
 const FINISH_WRITING: Duration = Duration::from_secs(12);
 const LEAVE_GROUP: Duration = Duration::from_secs(5);
 
-/// Waits until the process is told to stop, then lets the lanes write what was received and leaves the group.
+/// Waits until all is read that is to be, or until the process is told to stop: then the lanes write what was received,
+/// and the source leaves the group.
 ///
 /// # Errors
 /// The source or a lane ended by itself: going on would leave partitions unread without anyone noticing.

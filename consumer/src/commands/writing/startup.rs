@@ -1,8 +1,7 @@
-//! Whether everything that `run` needs is there.
+//! Whether everything that a stream needs is there.
 
 use std::time::{Duration, Instant};
 
-use audit_schema::migrations::OLDEST_SCHEMA;
 use deadpool_postgres::PoolError;
 use tracing::warn;
 
@@ -15,12 +14,13 @@ use crate::kafka::Probe;
 /// What is missing and what to do, once waiting cannot help or has been long enough.
 pub(super) async fn check(
     database: &Database,
+    oldest_schema: i32,
     probe: &Probe,
     patience: Duration,
 ) -> anyhow::Result<i32> {
     let deadline = Instant::now() + patience;
     loop {
-        let Failure { error, may_pass } = match check_once(database, probe).await {
+        let Failure { error, may_pass } = match check_once(database, oldest_schema, probe).await {
             Ok(partitions) => return Ok(partitions),
             Err(failure) => failure,
         };
@@ -33,7 +33,7 @@ pub(super) async fn check(
 }
 
 /// Says which settings of the topic differ from what the project asks for.
-pub(super) async fn warn_about_topic(probe: &Probe) {
+pub(in crate::commands) async fn warn_about_topic(probe: &Probe) {
     for (setting, actual) in probe.unmet_settings().await {
         let (name, wanted) = (setting.name, setting.value);
         warn!(
@@ -48,7 +48,11 @@ struct Failure {
     may_pass: bool,
 }
 
-async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> {
+async fn check_once(
+    database: &Database,
+    oldest_schema: i32,
+    probe: &Probe,
+) -> Result<i32, Failure> {
     let client = database.get().await.map_err(|error| {
         let may_pass = match &error {
             PoolError::Backend(error) => may_pass(error),
@@ -56,7 +60,7 @@ async fn check_once(database: &Database, probe: &Probe) -> Result<i32, Failure> 
         };
         Failure { error: database.unreachable(&error), may_pass }
     })?;
-    database::check_schema(&client, OLDEST_SCHEMA).await.map_err(|error| {
+    database::check_schema(&client, oldest_schema).await.map_err(|error| {
         let may_pass = error.is_retriable();
         Failure { error: error.into(), may_pass }
     })?;
