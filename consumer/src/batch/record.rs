@@ -30,6 +30,8 @@ pub struct Decoded<'a> {
 ///
 /// # Errors
 /// It is a dead letter, and why.
+// An event is some hundred bytes, which each return would copy.
+#[inline]
 pub fn decode<'a>(decoder: &'a mut Decoder, raw: RawRecord<'a>) -> Result<Decoded<'a>, Rejection> {
     let (event, id) = identify(decoder, raw)?;
     let carried = identity::created_at(id);
@@ -44,6 +46,7 @@ pub fn decode<'a>(decoder: &'a mut Decoder, raw: RawRecord<'a>) -> Result<Decode
 ///
 /// # Errors
 /// As [`decode`].
+#[inline]
 pub fn identify<'a>(
     decoder: &'a mut Decoder,
     raw: RawRecord<'a>,
