@@ -16,13 +16,13 @@ mod roles;
 mod shown;
 
 /// Makes dead letters of records that are accepted once it is gone, as a newer version accepts what an older did not.
-const REFUSING: &str = "
+pub(crate) const REFUSING: &str = "
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RAISE 'not yet' USING ERRCODE = '22023';
     END $$;
     CREATE TRIGGER refuse BEFORE INSERT ON workflow_execution_audit FOR EACH ROW EXECUTE FUNCTION refuse()";
-const ACCEPTING: &str = "DROP TRIGGER refuse ON workflow_execution_audit";
+pub(crate) const ACCEPTING: &str = "DROP TRIGGER refuse ON workflow_execution_audit";
 
 async fn client(pipeline: &Pipeline<'_>) -> Result<Client> {
     pipeline.servers.postgres.connect(&pipeline.database).await.context("connect")
@@ -43,7 +43,7 @@ fn place(pipeline: &Pipeline<'_>, at: &Acknowledged) -> String {
     format!("{}:{}:{}", pipeline.topic, at.partition, at.offset)
 }
 
-async fn count(client: &Client, condition: &str) -> Result<i64> {
+pub(crate) async fn count(client: &Client, condition: &str) -> Result<i64> {
     let sql = format!("SELECT count(*) FROM audit_dead_letter WHERE {condition}");
     Ok(client.query_one(&sql, &[]).await?.get(0))
 }

@@ -22,7 +22,7 @@ async fn records_that_the_topic_has_deleted() -> Result<()> {
 
     let client = pipeline.servers.postgres.connect(&pipeline.database).await?;
     let fault = "UPDATE workflow_execution_audit SET source_offset = source_offset + 1 WHERE id = \
-                 (SELECT id FROM workflow_execution_audit WHERE source_partition = 1 LIMIT 1)";
+                 (SELECT id FROM workflow_execution_audit WHERE source_partition = 1 ORDER BY source_offset LIMIT 1)";
     client.batch_execute(fault).await?;
     Verdict::of_topic(&pipeline).await?.has(&["row", "its rank is not"])
 }
