@@ -8,7 +8,7 @@ use anyhow::Context;
 use audit_runtime::exit::UsageError;
 use chrono::{DateTime, Utc};
 
-use crate::commands::moment::{Moment, written};
+use crate::commands::moment::{Moment, in_order, written};
 use crate::commands::place::Place;
 use crate::kafka::Probe;
 
@@ -52,13 +52,8 @@ impl SelectionOptions {
     pub(super) fn of(&self, topic: &str, now: DateTime<Utc>) -> Result<Selection, UsageError> {
         let since = self.since.map(|moment| moment.at("--since", now)).transpose()?;
         let until = self.until.map(|moment| moment.at("--until", now)).transpose()?;
-        if let (Some(since), Some(until)) = (since, until)
-            && until <= since
-        {
-            let [since, until] = [since, until].map(written);
-            return Err(UsageError(format!(
-                "--until must be after --since: {until} is not after {since}"
-            )));
+        if let (Some(since), Some(until)) = (since, until) {
+            in_order(since, until)?;
         }
         if since.is_some() && !self.from.is_empty() {
             return Err(UsageError(
@@ -97,7 +92,7 @@ impl Selection {
         if let Some(place) = self.from.iter().find(|place| place.partition >= partitions) {
             return Err(UsageError(format!(
                 "--from {}: the topic's partitions are 0 to {}",
-                at(place),
+                place,
                 partitions - 1
             ))
             .into());
@@ -131,9 +126,7 @@ impl Selection {
             (None, Some(place)) if !(log.low..=log.high).contains(&place.offset) => {
                 return Err(UsageError(format!(
                     "--from {}: the partition has offsets from {} to before {}",
-                    at(place),
-                    log.low,
-                    log.high
+                    place, log.low, log.high
                 ))
                 .into());
             }
@@ -148,17 +141,17 @@ impl Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.map(|since| format!("since {}", written(since)));
-        let from = (!self.from.is_empty())
-            .then(|| format!("from {}", self.from.iter().map(at).collect::<Vec<_>>().join(", ")));
+        let from = (!self.from.is_empty()).then(|| {
+            format!(
+                "from {}",
+                self.from.iter().map(Place::to_string).collect::<Vec<_>>().join(", ")
+            )
+        });
         let until = self.until.map(|until| format!("before {}", written(until)));
         let parts: Vec<String> = [since, from, until].into_iter().flatten().collect();
         f.write_str(if parts.is_empty() { "all" } else { "" })?;
         f.write_str(&parts.join(", "))
     }
-}
-
-fn at(place: &Place) -> String {
-    format!("{}:{}:{}", place.topic, place.partition, place.offset)
 }
 
 #[cfg(test)]
