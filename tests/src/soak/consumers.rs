@@ -88,10 +88,16 @@ impl<'a> Consumers<'a> {
         Ok(())
     }
 
-    /// Their last lines.
-    pub(super) fn log_tails(&self) -> String {
-        let tail = |one: &Service| format!("--- consumer {} ---\n{}", one.pid(), one.log_tail(20));
-        self.all.iter().map(tail).collect::<Vec<_>>().join("\n")
+    /// How each of them is, and its last lines.
+    pub(super) fn last_words(&self) -> impl Iterator<Item = String> {
+        self.all.iter().map(|one| {
+            let state = match one.status() {
+                Ok(None) => "runs".to_owned(),
+                Ok(Some(status)) => format!("has ended, {status}"),
+                Err(error) => format!("cannot be looked at: {error:#}"),
+            };
+            format!("--- consumer {} {state} ---\n{}", one.pid(), one.log_tail(20))
+        })
     }
 
     /// Whether it is ready does not matter: the next fault may meet it while it starts.

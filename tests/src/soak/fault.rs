@@ -80,3 +80,30 @@ impl Deck {
         (fault, self.random.fork())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(seed: u64) -> Vec<(Fault, u64)> {
+        let mut deck = Deck::new(seed);
+        let draws = (0..100).map(|_| deck.draw());
+        draws.map(|(fault, mut random)| (fault, random.u64(..))).collect()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_faults_again() {
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+    }
+
+    #[test]
+    fn every_fault_comes_as_often_as_it_should() {
+        let size = DECK.iter().map(|(_, count)| count).sum();
+        for deck in drawn(7).chunks_exact(size) {
+            for (fault, count) in DECK {
+                assert_eq!(deck.iter().filter(|(drawn, _)| *drawn == fault).count(), count);
+            }
+        }
+    }
+}

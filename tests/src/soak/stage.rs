@@ -86,11 +86,12 @@ impl<'a> Stage<'a> {
 
     /// Where partitions stand and what the consumers said last.
     pub(super) async fn last_words(&self) -> String {
-        let streams = match self.pipeline.streams().await {
-            Ok(streams) => format!("{streams:#?}"),
-            Err(error) => format!("the database does not say where streams are: {error:#}"),
+        let mut lines = match self.pipeline.streams().await {
+            Ok(streams) => streams.iter().map(|stream| format!("{stream:?}")).collect(),
+            Err(error) => vec![format!("the database does not say where streams are: {error:#}")],
         };
-        format!("{streams}\n{}", self.consumers.log_tails())
+        lines.extend(self.consumers.last_words());
+        lines.join("\n")
     }
 
     async fn nothing_is_halted(&self) -> Result<()> {
