@@ -1,6 +1,6 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench guard test test-other-versions lint fmt docs clean
+.PHONY: help setup demo bench guard test test-other-versions soak lint fmt docs clean
 
 # End-to-end tests at once: each has servers of its own to start, which two cores have enough of.
 TEST_THREADS ?= 2
@@ -34,6 +34,10 @@ test: setup ## Build all binaries and run all tests, on a real Kafka and a real 
 test-other-versions: setup ## Run the end-to-end tests on Apache Kafka 3.9 and PostgreSQL 18 without lz4
 	cargo build --workspace --bins
 	tests/other-versions.sh --test-threads=$(TEST_THREADS)
+
+soak: setup ## Publish a million events under 200 random faults, and verify; HOURS=8 goes on, SEED=.. repeats, EVENTS, FAULTS
+	cargo build --release --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-soak"
 
 lint: ## Check formatting, lints and, where cargo-deny is installed, dependencies
 	@tests/lint.sh

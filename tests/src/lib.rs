@@ -6,6 +6,7 @@
 pub mod binary;
 mod cache;
 pub mod certificates;
+pub mod environment;
 pub mod gateway;
 pub mod generator;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod schemathesis;
 pub mod secured;
 pub mod service;
 pub mod shared;
+pub mod soak;
 pub mod stages;
 pub mod stream;
 mod wait;

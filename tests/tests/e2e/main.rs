@@ -17,6 +17,7 @@ mod operations;
 mod replay;
 mod report;
 mod security;
+mod soak;
 mod status;
 mod stream;
 mod traces;

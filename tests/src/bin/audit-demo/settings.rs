@@ -1,8 +1,9 @@
 //! What can be asked of the demo, by environment variables: `make` passes them on.
 
-use std::{env, str::FromStr};
+use std::env;
 
 use anyhow::{Result, bail};
+use audit_tests::environment::number;
 
 pub(crate) struct Settings {
     /// `EVENTS`: how many are published through the library.
@@ -19,23 +20,13 @@ impl Settings {
 
     pub(crate) fn from_env() -> Result<Self> {
         let settings = Self {
-            events: number("EVENTS", 100_000)?,
-            seed: number("SEED", 42)?,
+            events: number("EVENTS")?.unwrap_or(100_000),
+            seed: number("SEED")?.unwrap_or(42),
             keep: env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0" | "no")),
         };
         if !(1_000..=10_000_000).contains(&settings.events) {
             bail!("EVENTS must be from 1000 to 10000000");
         }
         Ok(settings)
-    }
-}
-
-fn number<T: FromStr>(name: &str, default: T) -> Result<T> {
-    match env::var(name) {
-        Ok(text) if !text.is_empty() => match text.replace(['_', ','], "").parse() {
-            Ok(number) => Ok(number),
-            Err(_) => bail!("{name} must be a whole number, not {text:?}"),
-        },
-        _ => Ok(default),
     }
 }
