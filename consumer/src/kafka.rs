@@ -1,5 +1,6 @@
 //! The consumer's way to Kafka: the group's client, and one beside it that only asks questions.
 
+mod once;
 mod probe;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+pub use self::once::{OnceConsumer, once_consumer};
 pub use self::probe::{Probe, Watermarks};
 
 /// Settings that this consumer's promises rest on, so that nobody may set them otherwise.

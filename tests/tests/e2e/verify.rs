@@ -45,6 +45,7 @@ impl Verdict {
         let Output { code, stdout, stderr, .. } = output;
         let report =
             serde_json::from_str(&stdout).with_context(|| format!("{code:?}: {stderr}"))?;
+        ensure!(!stderr.contains(r#""level":"ERROR""#), "nothing failed: {stderr}");
         Ok(Self { report, code })
     }
 

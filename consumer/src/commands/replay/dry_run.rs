@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_runtime::exit::{ExitCode, UsageError};
+use audit_runtime::exit::ExitCode;
 use audit_runtime::format::{Format, Rows, print};
 use audit_runtime::kafka::KafkaOptions;
 use audit_schema::migrations::OLDEST_SCHEMA;
@@ -21,7 +21,7 @@ use super::{progress, reread};
 use crate::batch::{Batch, BatchBuilder};
 use crate::claim::{Claim, ClaimId};
 use crate::database::{self, DatabaseOptions, describe};
-use crate::kafka::{self, Probe};
+use crate::kafka::{Probe, once_consumer};
 use crate::metrics::{EventSeries, Metrics};
 use crate::source::Chunk;
 
@@ -79,8 +79,8 @@ async fn look(
     done: &Cell<u64>,
 ) -> anyhow::Result<Vec<Found>> {
     let topic: Arc<str> = setup.kafka.topic.as_str().into();
-    let config = kafka::reader_config(setup.kafka, "replay-dry-run").map_err(UsageError)?;
-    let mut chunks = reread::start(config, &topic, ranges, setup.rate)?;
+    let consumer = once_consumer(setup.kafka, "replay-dry-run", "error")?;
+    let mut chunks = reread::start(consumer, &topic, ranges, setup.rate)?;
     // Nothing is stored, so nothing is counted.
     let metrics = Metrics::register(&audit_runtime::metrics::registry("audit-consumer"))?;
     let series = EventSeries::new(metrics.events);

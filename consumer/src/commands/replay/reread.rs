@@ -6,13 +6,13 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::kafka::setup_error;
+use crate::kafka::OnceConsumer;
 use crate::source::{Chunk, Rate};
 
 /// A chunk is handed on when it has so many records or bytes, or when nothing more is waiting.
@@ -27,16 +27,13 @@ const POLL: Duration = Duration::from_millis(100);
 /// What is in an open transaction at the end of the topic is not waited for.
 ///
 /// # Errors
-/// The client or the thread cannot be had.
+/// The partitions or the thread cannot be had.
 pub(super) fn start(
-    mut config: ClientConfig,
+    consumer: OnceConsumer,
     topic: &str,
     ranges: &BTreeMap<i32, Range<i64>>,
     rate: Option<NonZeroU32>,
 ) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Chunk>>> {
-    // The end of a partition may hold no records, so that none is ever received from there.
-    config.set("enable.partition.eof", "true");
-    let consumer: BaseConsumer = config.create().map_err(setup_error)?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
     for (partition, range) in ranges.iter().filter(|(_, range)| !range.is_empty()) {
@@ -60,7 +57,7 @@ pub(super) fn start(
 }
 
 struct Reader {
-    consumer: BaseConsumer,
+    consumer: OnceConsumer,
     topic: String,
     /// Of the partitions that are not read to their end.
     ends: BTreeMap<i32, i64>,

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use audit_runtime::kafka::KafkaOptions;
 use chrono::{DateTime, Utc};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
-use crate::kafka::{Watermarks, setup_error};
+use crate::kafka::{OnceConsumer, Watermarks, once_consumer};
 use crate::source::Chunk;
 
 /// How long one question to the brokers may take.
@@ -21,33 +20,16 @@ const POLL: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Reader {
-    consumer: BaseConsumer,
+    consumer: OnceConsumer,
     topic: String,
 }
 
 impl Reader {
     /// # Errors
-    /// A property librdkafka does not accept.
+    /// As for [`once_consumer`].
     pub(super) fn new(options: &KafkaOptions) -> anyhow::Result<Self> {
-        let mut config = ClientConfig::new();
-        for (name, value) in options.properties() {
-            // These belong to a group, which this client is not in.
-            if !name.starts_with("group.") {
-                config.set(name, value);
-            }
-        }
-        config
-            .set("client.id", "kubernaut-audit-consumer-verify")
-            // librdkafka reads for groups only; this one has no members and no offsets.
-            .set("group.id", "kubernaut-audit-verify")
-            .set("enable.auto.commit", "false")
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true")
-            // What the topic has deleted meanwhile is passed over; the log's start is asked for again afterwards.
-            .set("auto.offset.reset", "earliest")
-            .set("message.max.bytes", audit_schema::topic::MAX_MESSAGE_BYTES.to_string())
-            .set_log_level(RDKafkaLogLevel::Error);
-        let consumer = config.create().map_err(setup_error)?;
+        // What the topic has deleted meanwhile is passed over; the log's start is asked for again afterwards.
+        let consumer = once_consumer(options, "kubernaut-audit-verify", "earliest")?;
         Ok(Self { consumer, topic: options.topic.clone() })
     }
 
