@@ -61,12 +61,10 @@ async fn two_replays_at_once_store_each_record_once() -> Result<()> {
     let mut generator = Generator::new(SEED + 1, Utc::now());
     let records = mixture(&mut generator, 800);
     pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
-    let rows = tokio::try_join!(
+    tokio::try_join!(
         finished(replay(&pipeline).args(["--name", "one"])),
         finished(replay(&pipeline).args(["--name", "other"]))
     )?;
-    let stored = [&rows.0, &rows.1].map(|row| row["stored"].as_i64());
-    assert!(stored.iter().all(|stored| *stored > Some(0)), "no race: {stored:?}");
     live_begins_at_the_end(&pipeline).await?;
     pipeline.oracle().verify_beside(&["replay-one", "replay-other"], PATIENCE).await?;
     assert_eq!(positions(&pipeline, "one").await?, positions(&pipeline, "other").await?);

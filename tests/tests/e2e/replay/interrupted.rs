@@ -49,7 +49,8 @@ async fn killed(seed: u64) -> Result<()> {
         finished(slow(&pipeline).args(how)).await
     };
     let (_, row) = publish_during(&pipeline, &mut generator, killing).await?;
-    assert_eq!(row["total"], count);
+    // Publishing may have gone on before the replay took the ends.
+    assert!(row["total"].as_i64() >= Some(count), "{row}");
     pipeline.oracle().verify_beside(&["replay-k"], PATIENCE).await?;
     // What is finished is not read again.
     assert_eq!(finished(replay(&pipeline).args(["--resume", "k"])).await?, row);
@@ -79,9 +80,9 @@ async fn two_that_work_on_the_same_replay_fence_each_other() -> Result<()> {
     let mut generator = Generator::new(SEED + 1, Utc::now());
     let records = mixture(&mut generator, 1500);
     pipeline.servers.kafka.publish(&pipeline.topic, records).await?;
-    let one = slow(&pipeline).args(["--name", "k", "--rate", "500"]).quiet().start()?;
+    let one = slow(&pipeline).args(["--name", "k", "--rate", "200"]).quiet().start()?;
     reaches(&pipeline, &one, 100).await?;
-    let other = slow(&pipeline).args(["--resume", "k", "--rate", "500"]).quiet().start()?;
+    let other = slow(&pipeline).args(["--resume", "k", "--rate", "200"]).quiet().start()?;
     for working in [&one, &other] {
         let status = working.wait(PATIENCE).await?;
         ensure!(status.success(), "{status}: {}", working.log()?);
