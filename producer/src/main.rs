@@ -1,5 +1,7 @@
 //! `audit-producer`: picks the command.
 
+mod brokers;
+mod controller;
 mod gateway;
 mod import;
 mod publishing;
@@ -28,6 +30,7 @@ impl Check for Cli {
     fn check(&self) -> Vec<anyhow::Error> {
         match &self.command {
             Command::Gateway(options) => options.check(),
+            Command::Controller(options) => options.check(),
             Command::Publish(options) => options.check(),
             _ => Vec::new(),
         }
@@ -38,6 +41,8 @@ impl Check for Cli {
 enum Command {
     /// Take events over HTTP and publish them
     Gateway(Box<gateway::Options>),
+    /// Publish WorkflowExecution resources as they finish
+    Controller(Box<controller::Options>),
     /// Publish events from a file or standard input, one JSON object a line
     Publish(import::Options),
     /// Create and check the topic of the events
@@ -57,6 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     config::warn_of_misspelt_variables::<Cli>();
     match cli.command {
         Command::Gateway(options) => gateway::run(*options).await,
+        Command::Controller(options) => controller::run(*options).await,
         Command::Publish(options) => import::run(options).await,
         Command::Topic(command) => topic::run(command).await,
         Command::Healthcheck(options) => healthcheck::run(options).await,

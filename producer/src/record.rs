@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 
 use audit_schema::decode::{Decoder, Event};
+use audit_schema::digest::Digest;
 use audit_schema::event::WorkflowExecutionAudit;
 use audit_schema::problem::{Code, Problem, Rejection};
 use audit_schema::{identity, topic};
 use chrono::{DateTime, SecondsFormat};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -27,7 +29,7 @@ pub enum Identity<'a> {
     Key(&'a str),
 }
 
-/// One valid event, encoded, with the id it is stored under.
+/// One valid event, encoded, with the id it is stored under; or, made by [`raw`](Self::raw), what could not be one.
 ///
 /// The key is the id in its 36-character form, so that every version of an event lands in the same partition; the
 /// headers are those of a CloudEvents 1.0 record in binary mode.
@@ -35,6 +37,8 @@ pub enum Identity<'a> {
 pub struct Record {
     id: Uuid,
     value: Vec<u8>,
+    digest: Digest,
+    ce_type: &'static str,
     source: String,
     /// It begins with the id as text, which is the record's key and the CloudEvent's subject.
     ce_id: String,
@@ -77,15 +81,42 @@ impl Record {
             let id = event.id.unwrap_or_else(|| make_id(&event, identity, source));
             let value =
                 if event.id.is_some() { json.to_vec() } else { event.encode_with_id(id)? };
+            let digest = event.digest(id);
             Ok(Self {
                 id,
                 value,
+                digest,
+                ce_type: topic::CE_TYPE,
                 source: source.to_owned(),
-                ce_id: topic::ce_id(id, &event.digest(id)),
+                ce_id: topic::ce_id(id, &digest),
                 time: ce_time(&event),
                 traceparent: None,
             })
         })
+    }
+
+    /// What cannot be made an event, so that it is kept all the same: the first `limit` bytes of it, under a
+    /// `ce_type` of its own ([`CE_TYPE_RAW`](topic::CE_TYPE_RAW)), by which consumers take it for a dead letter.
+    #[must_use]
+    pub fn raw(id: Uuid, value: &[u8], limit: usize, source: &str) -> Self {
+        let value = value[..value.len().min(limit)].to_vec();
+        let digest = Digest(Sha256::digest(&value).into());
+        Self {
+            id,
+            ce_id: topic::ce_id(id, &digest),
+            value,
+            digest,
+            ce_type: topic::CE_TYPE_RAW,
+            source: source.to_owned(),
+            time: None,
+            traceparent: None,
+        }
+    }
+
+    /// The [`raw`](Self::raw) record of the first `limit` bytes of this one's value.
+    #[must_use]
+    pub fn cut(&self, limit: usize) -> Self {
+        Self::raw(self.id, &self.value, limit, &self.source)
     }
 
     /// Carries a trace on to whoever consumes the record.
@@ -107,6 +138,12 @@ impl Record {
         &self.ce_id[..Hyphenated::LENGTH]
     }
 
+    /// The digest of the content: that of the stored row, or of a [`raw`](Self::raw) value.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// The event's JSON, id included.
     #[must_use]
     pub fn value(&self) -> &[u8] {
@@ -117,7 +154,7 @@ impl Record {
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let always = [
             (topic::HEADER_SPECVERSION, topic::CE_SPECVERSION),
-            (topic::HEADER_TYPE, topic::CE_TYPE),
+            (topic::HEADER_TYPE, self.ce_type),
             (topic::HEADER_SOURCE, &self.source),
             (topic::HEADER_SUBJECT, self.key()),
             (topic::HEADER_ID, &self.ce_id),

@@ -10,6 +10,9 @@ pub const TOPIC: &str = "kubernaut.audit.workflow-execution.v1";
 /// The CloudEvents type of an audit event.
 pub const CE_TYPE: &str = "ai.kubernaut.audit.workflow-execution.v1";
 
+/// The CloudEvents type of what could not be made an audit event and is to be kept as a dead letter.
+pub const CE_TYPE_RAW: &str = "ai.kubernaut.audit.workflow-execution.raw.v1";
+
 /// The CloudEvents version of the headers.
 pub const CE_SPECVERSION: &str = "1.0";
 

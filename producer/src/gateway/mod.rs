@@ -37,7 +37,6 @@
 
 mod auth;
 mod batch;
-mod brokers;
 mod callers;
 mod connections;
 mod event;
@@ -74,6 +73,7 @@ use routes::Gateway;
 use server::Server;
 use tls::{Tls, TlsOptions};
 
+use crate::brokers;
 use crate::publishing::PublishingOptions;
 
 /// Options of `audit-producer gateway`.

@@ -5,8 +5,8 @@ use audit_runtime::kafka::explain;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
-/// Watches until told to stop. A gateway starts without a broker, so this is where wrong credentials show first.
-pub(super) async fn watch(
+/// Watches until told to stop. A service starts without a broker, so this is where wrong credentials show first.
+pub(crate) async fn watch(
     mut trouble: Receiver<Option<String>>,
     properties: Vec<(String, String)>,
     health: Health,
