@@ -12,6 +12,7 @@ pub mod generator;
 pub mod http;
 pub mod https;
 pub mod kafka;
+pub mod kube;
 pub mod load;
 pub mod metrics;
 pub mod mount;

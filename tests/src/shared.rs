@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 use tokio::sync::OnceCell;
 
-use crate::{kafka::KafkaCluster, postgres::PostgresServer};
+use crate::{kafka::KafkaCluster, kube::KubeServer, postgres::PostgresServer};
 
 /// The shared Kafka, started by whoever asks first. It ends with the test process.
 ///
@@ -26,6 +26,22 @@ pub async fn postgres() -> Result<&'static PostgresServer> {
     static POSTGRES: OnceCell<PostgresServer> = OnceCell::const_new();
     let settings = [("fsync", "off"), ("full_page_writes", "off")];
     POSTGRES.get_or_try_init(|| PostgresServer::start_new(&settings)).await
+}
+
+/// The shared Kubernetes API server, started by whoever asks first, with both definitions
+/// ([`STEPS`](crate::kube::STEPS), [`KUBERNAUT`](crate::kube::KUBERNAUT)). It ends with the test process.
+///
+/// # Errors
+/// It does not start.
+pub async fn kube() -> Result<&'static KubeServer> {
+    static KUBE: OnceCell<KubeServer> = OnceCell::const_new();
+    KUBE.get_or_try_init(|| async {
+        let server = KubeServer::start().await?;
+        server.define(crate::kube::STEPS).await?;
+        server.define(crate::kube::KUBERNAUT).await?;
+        Ok(server)
+    })
+    .await
 }
 
 /// A test's own place on the shared servers.

@@ -4,6 +4,7 @@ mod broker;
 mod cli;
 mod compose;
 mod config;
+mod controller;
 mod database;
 mod dlq;
 mod docs;
