@@ -63,10 +63,9 @@ impl KubeServer {
             directory.path().join("tokens.csv"),
             format!("{TOKEN},admin,1,system:masters\n"),
         )?;
-        fs::write(
-            directory.path().join("service-account.key"),
-            KeyPair::generate()?.serialize_pem(),
-        )?;
+        let key = KeyPair::generate()?;
+        fs::write(directory.path().join("service-account.key"), key.serialize_pem())?;
+        fs::write(directory.path().join("service-account.pub"), key.public_key_pem())?;
         let etcd = Process::spawn(etcd(directory.path(), etcd_port)?)?;
         let server = Self { port, etcd_port, server: Mutex::default(), _etcd: etcd, directory };
         server.write_kubeconfig()?;
@@ -160,7 +159,6 @@ impl KubeServer {
 
     fn launch(&self) -> Result<Launch> {
         let path = |name: &str| self.directory.path().join(name).display().to_string();
-        let key = path("service-account.key");
         let mut launch =
             Launch::new(install::program("kube-apiserver")?, self.directory.path(), "server");
         launch.args = arguments(&[
@@ -169,8 +167,8 @@ impl KubeServer {
             ("secure-port", &self.port.to_string()),
             ("cert-dir", &path("certificates")),
             ("service-account-issuer", "https://kubernetes.default.svc"),
-            ("service-account-key-file", &key),
-            ("service-account-signing-key-file", &key),
+            ("service-account-key-file", &path("service-account.pub")),
+            ("service-account-signing-key-file", &path("service-account.key")),
             ("token-auth-file", &path("tokens.csv")),
             ("authorization-mode", "RBAC"),
             // Nobody is there who would make service accounts.
