@@ -20,6 +20,9 @@ use super::shape::{self, Execution, Shape};
 /// The top-level field of the event that names its origin.
 const ORIGIN: &str = "kubernetes";
 
+/// The annotation in which `kubectl apply` keeps a copy of the whole resource, secrets included.
+const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// How resources are read.
 pub(super) struct Rules {
     /// The cluster's name: part of every id.
@@ -53,7 +56,7 @@ impl Rules {
         if !has_ended && deleted_at.is_none() && !is_gone {
             return None;
         }
-        self.secrets.redact(&mut resource.data["spec"]);
+        self.secrets.redact(&mut resource.data);
         let read = match shape {
             None => Err("it has neither spec.workflowRef nor steps".to_owned()),
             Some(shape) => shape.read(&resource).map_err(|error| problem::explain(&error)),
@@ -105,7 +108,7 @@ impl Rules {
         }
         let metadata = &resource.metadata;
         let annotations = resource.annotations().iter();
-        let annotations = annotations.filter(|(name, _)| !mark::is_ours(name));
+        let annotations = annotations.filter(|(name, _)| !mark::is_ours(name) && *name != APPLIED);
         let raw = json!({
             "kubernetes": self.origin(resource),
             "metadata": {
