@@ -33,6 +33,7 @@ impl Oddity {
 
 #[derive(Clone, Debug)]
 pub(super) struct ControllerMetrics {
+    leader: IntGauge,
     pending: IntGauge,
     oldest: Gauge,
     odd: IntCounterVec,
@@ -40,6 +41,10 @@ pub(super) struct ControllerMetrics {
 
 impl ControllerMetrics {
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let leader = IntGauge::new(
+            "kubernaut_audit_controller_leader",
+            "1 if this controller publishes, 0 if it stands by",
+        )?;
         let pending = IntGauge::new(
             "kubernaut_audit_controller_pending_resources",
             "Resources that are to be published and marked and are not yet",
@@ -58,10 +63,17 @@ impl ControllerMetrics {
         for oddity in Oddity::ALL {
             odd.with_label_values(&[oddity.as_str()]);
         }
+        registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(pending.clone()))?;
         registry.register(Box::new(oldest.clone()))?;
         registry.register(Box::new(odd.clone()))?;
-        Ok(Self { pending, oldest, odd })
+        Ok(Self { leader, pending, oldest, odd })
+    }
+
+    /// Whoever stands by knows of nothing that waits.
+    pub(super) fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+        self.show(0, TimeDelta::zero());
     }
 
     pub(super) fn show(&self, pending: i64, age: TimeDelta) {

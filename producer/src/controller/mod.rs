@@ -11,6 +11,7 @@
 //! and lets it go. Watching only makes sooner what looking at everything each `--resync` would find.
 
 mod dispatch;
+mod election;
 mod event;
 mod kubernetes;
 mod mark;
@@ -28,6 +29,7 @@ mod watch;
 use std::time::Duration;
 
 use anyhow::Context;
+use audit_producer::AuditPublisher;
 use audit_runtime::admin::{AdminOptions, Health};
 use audit_runtime::exit::ExitCode;
 use audit_runtime::{admin, duration, metrics as process_metrics, signals};
@@ -35,6 +37,7 @@ use clap::builder::{BoolishValueParser, PossibleValuesParser};
 use tokio_util::sync::CancellationToken;
 
 use dispatch::Dispatcher;
+use election::{Election, LeaseOptions};
 use event::Rules;
 use kubernetes::{KubernetesOptions, Resources};
 use metrics::ControllerMetrics;
@@ -90,6 +93,9 @@ pub(crate) struct Options {
     kubernetes: KubernetesOptions,
 
     #[command(flatten)]
+    lease: LeaseOptions,
+
+    #[command(flatten)]
     admin: AdminOptions,
 }
 
@@ -102,7 +108,9 @@ enum Command {
 impl Options {
     /// What keeps the controller from starting whatever Kafka and the API server say.
     pub(crate) fn check(&self) -> Vec<anyhow::Error> {
-        self.publishing.check(&self.source()).err().map(anyhow::Error::from).into_iter().collect()
+        let publishing = self.publishing.check(&self.source()).err().map(anyhow::Error::from);
+        let lease = self.lease.check(self.publishing.deadline).err().map(anyhow::Error::from);
+        publishing.into_iter().chain(lease).collect()
     }
 
     fn source(&self) -> String {
@@ -123,6 +131,7 @@ pub(crate) async fn run(mut options: Options) -> anyhow::Result<ExitCode> {
     if let Some(Command::Release(options)) = options.command.take() {
         return release::run(options).await;
     }
+    options.lease.check(options.publishing.deadline)?;
     let stop = signals::shutdown_token().context("cannot listen for signals")?;
     let registry = process_metrics::registry("audit-producer");
     let health = Health::new();
@@ -139,29 +148,65 @@ pub(crate) async fn run(mut options: Options) -> anyhow::Result<ExitCode> {
         health.clone(),
         end.clone(),
     ));
-    if !options.finalizer {
-        tracing::warn!(
-            "--finalizer=false: resources that are deleted before they are published are missing"
-        );
-        let released = release::release(&resources, false).await?;
-        tracing::info!(?released, "let go of all resources");
-    }
-    let changes = watch::changes(&resources, options.resync, &health);
-    let settler = Settler::new(publisher.clone(), resources, options.finalizer, metrics);
-    let dispatcher = Dispatcher::new(options.rules(), settler);
-    tracing::info!(cluster = options.cluster, admin = %options.admin.admin_listen, topic = options.publishing.kafka.topic, "publishing resources");
+    let mut election =
+        Election::new(&options.lease, options.publishing.deadline, &resources, &health);
+    // Standing by is work as well: a rollout may go on when it is done.
     health.set_ready(true);
-    dispatcher.run(changes, stop, options.publishing.deadline).await;
+    while let Some(term) = stop.run_until_cancelled(election.win()).await {
+        metrics.leads(true);
+        let settler = Settler::new(
+            publisher.clone(),
+            resources.clone(),
+            options.finalizer,
+            metrics.clone(),
+            term,
+        );
+        let has_ended = tokio::select! {
+            result = publish(&options, settler, &health, &stop) => {
+                result?;
+                true
+            }
+            // What is under way is dropped: the next leader does it. What is queued is given up before that one begins.
+            () = election.keep() => false,
+        };
+        metrics.leads(false);
+        if has_ended {
+            break;
+        }
+        tracing::warn!("no longer the leader");
+    }
 
     health.set_ready(false);
     if let Err(unacknowledged) = publisher.close(options.publishing.deadline).await {
         // Their resources are not marked: the next controller publishes them.
         tracing::warn!(%unacknowledged, "gave up");
     }
+    election.resign().await;
     tracing::info!("stopped");
     end.cancel();
     admin.await.context("the admin server panicked")?.context("the admin server failed")?;
     Ok(ExitCode::Fine)
+}
+
+/// Publishes what there is, and what comes, until told to stop.
+async fn publish(
+    options: &Options,
+    settler: Settler<AuditPublisher>,
+    health: &Health,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if !options.finalizer {
+        tracing::warn!(
+            "--finalizer=false: resources that are deleted before they are published are missing"
+        );
+        let released = release::release(&settler.resources, false).await?;
+        tracing::info!(?released, "let go of all resources");
+    }
+    let changes = watch::changes(&settler.resources, options.resync, health);
+    let dispatcher = Dispatcher::new(options.rules(), settler);
+    tracing::info!(cluster = options.cluster, admin = %options.admin.admin_listen, topic = options.publishing.kafka.topic, "publishing resources");
+    dispatcher.run(changes, stop.clone(), options.publishing.deadline).await;
+    Ok(())
 }
 
 fn resync(text: &str) -> Result<Duration, String> {

@@ -9,6 +9,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::watcher::DefaultBackoff;
 use tokio::sync::{Semaphore, watch};
 
+use super::election::Term;
 use super::event::Content;
 use super::kubernetes::Resources;
 use super::mark::{Published, Seen};
@@ -33,6 +34,8 @@ pub(super) struct Settler<P> {
     /// Whether resources are held until they are published.
     pub(super) holds: bool,
     pub(super) metrics: ControllerMetrics,
+    /// Nothing is begun when it is over.
+    term: Term,
     recorder: Recorder,
     requests: Arc<Semaphore>,
 }
@@ -44,6 +47,8 @@ enum Unsettled {
     Unpublished(#[from] PublishError),
     #[error("{0}")]
     Unmarked(String),
+    #[error("another controller leads")]
+    NotLeading,
 }
 
 impl<P: Publish> Settler<P> {
@@ -52,11 +57,12 @@ impl<P: Publish> Settler<P> {
         resources: Resources,
         holds: bool,
         metrics: ControllerMetrics,
+        term: Term,
     ) -> Self {
         let reporter = Reporter { controller: "audit-producer".to_owned(), instance: None };
         let recorder = Recorder::new(resources.client(), reporter);
         let requests = Arc::new(Semaphore::new(REQUESTS));
-        Self { publisher, resources, holds, metrics, recorder, requests }
+        Self { publisher, resources, holds, metrics, term, recorder, requests }
     }
 
     /// Works until the newest job is done. Safe to be dropped at any moment.
@@ -103,6 +109,7 @@ impl<P: Publish> Settler<P> {
         content: &Content,
         digest: String,
     ) -> Result<Published, Unsettled> {
+        self.leads()?;
         match persist_workflow_audit(&self.publisher, content).await {
             Ok((at, refusal)) => {
                 let Seen { namespace, name, .. } = seen;
@@ -118,6 +125,10 @@ impl<P: Publish> Settler<P> {
                 Err(error.into())
             }
         }
+    }
+
+    fn leads(&self) -> Result<(), Unsettled> {
+        if self.term.is_on() { Ok(()) } else { Err(Unsettled::NotLeading) }
     }
 
     async fn hold(&self, seen: &Seen) -> Result<(), Unsettled> {
@@ -167,6 +178,7 @@ impl<P: Publish> Settler<P> {
         change: impl Fn(&Seen) -> Option<json_patch::Patch>,
     ) -> Result<Outcome, Unsettled> {
         let _request = self.requests.acquire().await;
+        self.leads()?;
         let api = self.resources.within(&seen.namespace);
         let result = patch::apply(&api, seen, change).await;
         result.map_err(|error| Unsettled::Unmarked(self.resources.explain(&error)))

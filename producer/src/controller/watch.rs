@@ -57,11 +57,16 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, api: Api<DynamicObject>, resync: Duration) {
-        while !self.sender.is_closed() {
+        let receiver = self.sender.clone();
+        while !receiver.is_closed() {
             // In pages of 500, with bookmarks: the defaults.
             let events = watcher(api.clone(), watcher::Config::default()).default_backoff();
-            // The time of a resync is no error: the stream is dropped, and the next one begins with a list.
-            let _ = tokio::time::timeout(resync, self.follow(events)).await;
+            tokio::select! {
+                () = receiver.closed() => return,
+                () = self.follow(events) => {}
+                // The stream is dropped, and the next one begins with a list.
+                () = tokio::time::sleep(resync) => {}
+            }
         }
     }
 

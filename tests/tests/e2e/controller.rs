@@ -2,6 +2,7 @@
 
 mod faults;
 mod finalizer;
+mod leader;
 mod oddities;
 mod rows;
 
