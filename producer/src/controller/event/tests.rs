@@ -8,7 +8,7 @@ pub(in crate::controller) fn rules() -> Rules {
 }
 
 pub(in crate::controller) fn resource(status: Value) -> DynamicObject {
-    serde_json::from_value(json!({
+    let mut resource: DynamicObject = serde_json::from_value(json!({
         "apiVersion": "steps.kubernaut.ai/v1",
         "kind": "WorkflowExecution",
         "metadata": {
@@ -19,9 +19,10 @@ pub(in crate::controller) fn resource(status: Value) -> DynamicObject {
             "remediationRequestRef": {"name": "rr-1"}, "workflowVersion": "v1",
             "steps": [{"action": "a", "parameters": {"password": "s3cret"}}],
         },
-        "status": status,
     }))
-    .unwrap()
+    .unwrap();
+    resource.data["status"] = status;
+    resource
 }
 
 fn completed() -> Value {

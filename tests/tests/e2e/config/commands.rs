@@ -38,8 +38,9 @@ async fn every_option_has_the_variable_of_its_name() -> Result<()> {
             let flag = quoted.next().context("a flag")?;
             let long = flag.trim_start_matches("--").split(' ').next().context("a long name")?;
             let expected = match long {
-                // It holds several.
+                // They hold several.
                 "kafka-property" => "AUDIT_KAFKA_PROPERTIES".to_owned(),
+                "namespace" => "AUDIT_NAMESPACES".to_owned(),
                 // The producer would take it for its AUDIT_PARTITIONS, misspelt.
                 "partition" => "AUDIT_ONLY_PARTITION".to_owned(),
                 long => format!("AUDIT_{}", long.replace('-', "_").to_uppercase()),

@@ -62,8 +62,8 @@ async fn what_cannot_be_an_event_becomes_a_dead_letter_and_is_let_go() -> Result
     assert!((odd - 2.0).abs() < 0.5, "{odd}");
     let records = site.records().await?;
     let raw = records.iter().filter(|record| {
-        let types = record.headers.iter().filter(|(name, _)| name == "ce_type");
-        types.last().and_then(|(_, value)| value.as_deref())
+        let mut types = record.headers.iter().filter(|(name, _)| name == "ce_type");
+        types.next_back().and_then(|(_, value)| value.as_deref())
             == Some(b"ai.kubernaut.audit.workflow-execution.raw.v1")
     });
     assert_eq!(raw.clone().count(), 2);

@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use super::*;
 
 fn resource(spec: Value, status: Value) -> DynamicObject {
-    serde_json::from_value(json!({
+    let mut resource: DynamicObject = serde_json::from_value(json!({
         "apiVersion": "steps.kubernaut.ai/v1",
         "kind": "WorkflowExecution",
         "metadata": {"name": "restart-pod", "creationTimestamp": "2026-01-15T09:00:00Z"},
-        "spec": spec,
-        "status": status,
     }))
-    .unwrap()
+    .unwrap();
+    resource.data["spec"] = spec;
+    resource.data["status"] = status;
+    resource
 }
 
 fn steps(phases: &[&str]) -> Value {
