@@ -1,11 +1,13 @@
 //! A real Kubernetes API server on a real etcd, on free ports, without a cluster behind it: no controller manager, so
 //! namespaces never finish deleting and nothing is garbage-collected.
 
+mod access;
+mod etcd;
 mod install;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -25,8 +27,10 @@ use rcgen::KeyPair;
 use serde_json::json;
 use tempfile::TempDir;
 
+use self::etcd::Etcd;
 use crate::{
     eventually,
+    metrics::Metrics,
     os::{Launch, Process, Reaper, free_port},
     shared,
 };
@@ -43,9 +47,10 @@ pub const KUBERNAUT: &str = include_str!("../kube/kubernaut.yaml");
 #[derive(Debug)]
 pub struct KubeServer {
     port: u16,
-    etcd_port: u16,
+    /// Further arguments of the API server.
+    options: Vec<String>,
     server: Mutex<Option<Process>>,
-    _etcd: Process,
+    etcd: Etcd,
     /// Removed after the processes have ended: fields are dropped in this order.
     directory: TempDir,
 }
@@ -56,9 +61,16 @@ impl KubeServer {
     /// # Errors
     /// They are not installed (`make setup`), or do not start.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further options of the API server.
+    ///
+    /// # Errors
+    /// They are not installed (`make setup`), or do not start.
+    pub async fn start_with(options: &[(&str, &str)]) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("audit-kube-").tempdir()?;
         Reaper::remove(directory.path());
-        let (port, etcd_port) = (free_port(), free_port());
         fs::write(
             directory.path().join("tokens.csv"),
             format!("{TOKEN},admin,1,system:masters\n"),
@@ -66,8 +78,14 @@ impl KubeServer {
         let key = KeyPair::generate()?;
         fs::write(directory.path().join("service-account.key"), key.serialize_pem())?;
         fs::write(directory.path().join("service-account.pub"), key.public_key_pem())?;
-        let etcd = Process::spawn(etcd(directory.path(), etcd_port)?)?;
-        let server = Self { port, etcd_port, server: Mutex::default(), _etcd: etcd, directory };
+        let etcd = Etcd::start(directory.path())?;
+        let server = Self {
+            port: free_port(),
+            options: arguments(options),
+            server: Mutex::default(),
+            etcd,
+            directory,
+        };
         server.write_kubeconfig()?;
         server.start_again().await?;
         Ok(server)
@@ -120,6 +138,31 @@ impl KubeServer {
         Ok(())
     }
 
+    /// SIGKILL for etcd, which starts again from its files. The API server goes on.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn restart_etcd(&self) -> Result<()> {
+        self.etcd.restart().await
+    }
+
+    /// Has etcd forget all that was before now: a watch from then has expired once the API server has started again.
+    ///
+    /// # Errors
+    /// etcd refuses.
+    pub async fn compact(&self) -> Result<()> {
+        self.etcd.compact().await
+    }
+
+    /// What the API server shows of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        let request = axum::http::Request::get("/metrics").body(Vec::new())?;
+        Metrics::parse(&self.client().await?.request_text(request).await?)
+    }
+
     /// A new namespace.
     ///
     /// # Errors
@@ -162,7 +205,7 @@ impl KubeServer {
         let mut launch =
             Launch::new(install::program("kube-apiserver")?, self.directory.path(), "server");
         launch.args = arguments(&[
-            ("etcd-servers", &format!("http://127.0.0.1:{}", self.etcd_port)),
+            ("etcd-servers", &self.etcd.url()),
             ("bind-address", "127.0.0.1"),
             ("secure-port", &self.port.to_string()),
             ("cert-dir", &path("certificates")),
@@ -178,6 +221,7 @@ impl KubeServer {
             ("advertise-address", "127.0.0.1"),
             ("endpoint-reconciler-type", "none"),
         ]);
+        launch.args.extend_from_slice(&self.options);
         Ok(launch)
     }
 
@@ -196,24 +240,6 @@ impl KubeServer {
         });
         Ok(fs::write(self.kubeconfig(), kubeconfig.to_string())?)
     }
-}
-
-fn etcd(directory: &Path, port: u16) -> Result<Launch> {
-    let (url, peers) =
-        (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", free_port()));
-    let mut launch = Launch::new(install::program("etcd")?, directory, "etcd");
-    launch.args = arguments(&[
-        ("name", "tests"),
-        ("data-dir", &directory.join("etcd").display().to_string()),
-        ("unsafe-no-fsync", "true"),
-        ("log-level", "warn"),
-        ("listen-client-urls", &url),
-        ("advertise-client-urls", &url),
-        ("listen-peer-urls", &peers),
-        ("initial-advertise-peer-urls", &peers),
-        ("initial-cluster", &format!("tests={peers}")),
-    ]);
-    Ok(launch)
 }
 
 fn arguments(options: &[(&str, &str)]) -> Vec<String> {

@@ -5,7 +5,6 @@
 //! given up when the next one begins.
 
 use std::future::pending;
-use std::process;
 use std::time::Duration;
 
 use audit_runtime::admin::Health;
@@ -18,6 +17,7 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
 
 use super::kubernetes::Resources;
 
@@ -132,9 +132,11 @@ impl Election {
     pub(super) async fn win(&mut self) -> Term {
         if let Some(candidate) = &self.candidate {
             let pause = candidate.pause();
+            let identity = candidate.identity.clone();
             while !self.renew().await {
                 sleep(pause).await;
             }
+            tracing::info!(identity, "leads");
         }
         Term { until: self.until.subscribe() }
     }
@@ -290,8 +292,8 @@ impl Candidate {
     }
 }
 
-/// A container that is started again in its pod has the name it had, and goes on at once.
+/// Of this run: pods with the host's network, and processes in containers, may agree in everything but chance.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "audit-controller".to_owned());
-    format!("{host}_{}", process::id())
+    format!("{host}_{}", Uuid::new_v4())
 }

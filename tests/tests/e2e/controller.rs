@@ -3,6 +3,7 @@
 mod faults;
 mod finalizer;
 mod leader;
+mod manifests;
 mod oddities;
 mod rows;
 
