@@ -29,11 +29,11 @@ guard: setup ## Compare each stage's instructions and allocations per event with
 test: setup ## Build all binaries and run all tests, on a real Kafka and a real PostgreSQL
 	cargo build --workspace --bins
 	cargo test --workspace --exclude audit-tests
-	cargo test --package audit-tests --lib --bins --tests -- --test-threads=$(TEST_THREADS)
+	cargo test --package audit-tests --lib --bins --tests -- --test-threads=$(TEST_THREADS) $$(tests/left-out.sh)
 
 test-other-versions: setup ## Run the end-to-end tests on Apache Kafka 3.9 and PostgreSQL 18 without lz4
 	cargo build --workspace --bins
-	tests/other-versions.sh --test-threads=$(TEST_THREADS)
+	tests/other-versions.sh --test-threads=$(TEST_THREADS) $$(tests/left-out.sh)
 
 soak: setup ## Publish a million events under 200 random faults, and verify; HOURS=8 goes on, SEED=.. repeats, EVENTS, FAULTS
 	cargo build --release --workspace --bins

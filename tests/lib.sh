@@ -3,9 +3,11 @@
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kubernaut-audit
 
-# What both setup.sh and lint.sh have to find.
+# What several of them have to find.
 # shellcheck disable=SC2034
 {
+  kube_version=$(sed -n 's/.*k8s.io\/kubernetes v\([0-9.]*\)$/\1/p' tests/kube/kube-apiserver/go.mod)
+  kube=${KUBE_DIR:-$cache/kube-$kube_version}
   asyncapi=$cache/asyncapi-$(cksum <tests/asyncapi/package-lock.json | cut -d ' ' -f 1)
   shellcheck_version=0.11.0.1
   shellcheck=$cache/shellcheck-$shellcheck_version

