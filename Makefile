@@ -1,6 +1,6 @@
 # Targets are documented by the text after `##`; `make` shows them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench guard test test-other-versions soak lint fmt docs clean
+.PHONY: help setup demo demo-controller bench guard test test-other-versions soak lint fmt docs clean
 
 # End-to-end tests at once: each has servers of its own to start, which two cores have enough of.
 TEST_THREADS ?= 2
@@ -17,6 +17,10 @@ setup: ## Install what is missing to build and test: PostgreSQL, Java, Apache Ka
 demo: setup ## Publish 100,000 events, kill a consumer on the way, prove that all arrived; KEEP=1 leaves it running
 	cargo build --release --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/release/audit-demo"
+
+demo-controller: setup ## Let resources of a real kube-apiserver finish, delete one while Kafka is away, show their rows
+	cargo build --release --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/release/audit-demo-controller"
 
 bench: setup ## Measure the consumer against raw COPY and other ways; SUITE=help lists more, ARGS=--quick is a try
 	cargo build --release --workspace --bins

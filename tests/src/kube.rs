@@ -3,6 +3,7 @@
 
 mod access;
 mod etcd;
+mod executions;
 mod install;
 
 use std::{
@@ -28,6 +29,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use self::etcd::Etcd;
+pub use self::executions::{Executions, FINALIZER, PUBLISHED, is_held};
 use crate::{
     eventually,
     metrics::Metrics,

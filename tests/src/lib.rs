@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
 pub mod schemathesis;
+pub mod screen;
 pub mod secured;
 pub mod service;
 pub mod shared;

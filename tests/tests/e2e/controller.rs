@@ -9,22 +9,23 @@ mod rows;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use audit_tests::{
-    binary::Binary, eventually, kafka::RawRecord, kube::KubeServer, pipeline::Pipeline,
-    service::Service, shared,
+    binary::Binary,
+    eventually,
+    kafka::RawRecord,
+    kube::{Executions, FINALIZER, KubeServer, PUBLISHED, is_held},
+    pipeline::Pipeline,
+    service::Service,
+    shared,
 };
 use kube::{
     Api, ResourceExt,
-    api::{
-        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
-    },
+    api::{DeleteParams, DynamicObject},
 };
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(120);
-const FINALIZER: &str = "audit.kubernaut.ai/publish";
-const PUBLISHED: &str = "audit.kubernaut.ai/published";
 const STEPS: &str = "steps.kubernaut.ai/v1";
 const KUBERNAUT: &str = "kubernaut.ai/v1alpha1";
 
@@ -61,22 +62,20 @@ impl Site {
         self.controller().start_ready().await
     }
 
+    async fn executions(&self) -> Result<Executions> {
+        self.kube.executions(&self.namespace, self.api_version).await
+    }
+
     async fn api(&self) -> Result<Api<DynamicObject>> {
-        api(self.kube, &self.namespace, self.api_version).await
+        Ok(self.executions().await?.api)
     }
 
     async fn create(&self, name: &str, spec: Value) -> Result<DynamicObject> {
-        let resource = serde_json::from_value(json!({
-            "apiVersion": self.api_version,
-            "kind": "WorkflowExecution",
-            "metadata": {"name": name},
-            "spec": spec,
-        }))?;
-        Ok(self.api().await?.create(&PostParams::default(), &resource).await?)
+        self.executions().await?.create(name, spec).await
     }
 
     async fn set_status(&self, name: &str, status: Value) -> Result<()> {
-        set_status(&self.api().await?, name, status).await
+        self.executions().await?.set_status(name, status).await
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
@@ -139,22 +138,6 @@ fn command(kube: &KubeServer, namespace: &str, api_version: &str) -> Binary {
         .env("KUBECONFIG", kube.kubeconfig().display().to_string())
         .env("AUDIT_NAMESPACES", namespace)
         .env("AUDIT_API_VERSION", api_version)
-}
-
-async fn api(kube: &KubeServer, namespace: &str, api_version: &str) -> Result<Api<DynamicObject>> {
-    let (group, version) = api_version.split_once('/').context("no version")?;
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "WorkflowExecution"));
-    Ok(Api::namespaced_with(kube.client().await?, namespace, &kind))
-}
-
-async fn set_status(api: &Api<DynamicObject>, name: &str, status: Value) -> Result<()> {
-    let patch = Patch::Merge(json!({"status": status}));
-    api.patch_status(name, &PatchParams::default(), &patch).await?;
-    Ok(())
-}
-
-fn is_held(resource: &DynamicObject) -> bool {
-    resource.finalizers().iter().any(|name| name == FINALIZER)
 }
 
 /// A workflow of three steps.

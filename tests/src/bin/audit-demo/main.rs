@@ -10,7 +10,6 @@ mod next;
 mod proof;
 mod publish;
 mod reports;
-mod screen;
 mod settings;
 mod stage;
 mod summary;
@@ -19,10 +18,10 @@ mod watch;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Result;
+use audit_tests::screen::{Screen, told_to_stop};
 
-use self::{proof::Proof, screen::Screen, settings::Settings, stage::Stage};
+use self::{proof::Proof, settings::Settings, stage::Stage};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,18 +30,7 @@ async fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return screen.fail(&error, 2),
     };
-    tokio::select! {
-        outcome = demo(&settings, &screen) => match outcome {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => screen.fail(&error, 1),
-        },
-        // Everything that was started ends with the future above.
-        stopped = told_to_stop() => match stopped {
-            Ok(()) => ExitCode::from(130),
-            Err(error) => screen.fail(&error, 1),
-        },
-    }
+    screen.run(demo(&settings, &screen)).await
 }
 
 /// Whether the proof holds.
@@ -68,15 +56,4 @@ async fn demo(settings: &Settings, screen: &Screen) -> Result<bool> {
         next::suggestions(screen)?;
     }
     Ok(proof.holds())
-}
-
-async fn told_to_stop() -> Result<()> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -4,9 +4,9 @@ use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result};
 use audit_schema::topic::TOPIC;
-use audit_tests::gateway::PATH;
+use audit_tests::{gateway::PATH, screen::Screen};
 
-use crate::{screen::Screen, stage::Stage};
+use crate::stage::Stage;
 
 /// After everything has ended.
 pub(crate) fn suggestions(screen: &Screen) -> Result<()> {

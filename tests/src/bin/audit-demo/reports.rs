@@ -1,9 +1,10 @@
 //! What all of it is stored for, and what was refused: views of the database, a few rows each.
 
 use anyhow::Result;
+use audit_tests::screen::Screen;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::{screen::Screen, stage::Stage, table::table};
+use crate::{stage::Stage, table::table};
 
 /// A heading and what to select.
 const REPORTS: [(&str, &str); 5] = [

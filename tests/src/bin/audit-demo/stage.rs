@@ -11,11 +11,10 @@ use audit_tests::{
     kafka::KafkaCluster,
     oracle::Oracle,
     postgres::{PostgresServer, connect},
+    screen::Screen,
     service::Service,
 };
 use tokio_postgres::Client;
-
-use crate::screen::Screen;
 
 /// The consumer group, and the name of the stream in the database.
 pub(crate) const GROUP: &str = "kubernaut-audit";

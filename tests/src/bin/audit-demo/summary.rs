@@ -1,11 +1,11 @@
 //! What was sent, what became of it, and whether that is proven.
 
 use anyhow::Result;
+use audit_tests::screen::Screen;
 
 use crate::{
     proof::{Account, Proof},
     publish::Published,
-    screen::Screen,
     settings::Settings,
     table::{grouped, table},
     watch::Run,

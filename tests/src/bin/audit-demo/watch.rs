@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use audit_schema::topic::TOPIC;
+use audit_tests::screen::Screen;
 use tokio_postgres::Client;
 
 use crate::{
     publish::Counter,
-    screen::Screen,
     settings::Settings,
     stage::{PARTITIONS, Stage},
     table::grouped,
