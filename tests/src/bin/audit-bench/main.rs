@@ -6,6 +6,7 @@
 mod account;
 mod consumer;
 mod contents;
+mod controller;
 mod copy;
 mod cpu;
 mod events;
@@ -14,6 +15,7 @@ mod load;
 mod machine;
 mod meter;
 mod publish;
+mod quantiles;
 mod rows;
 mod runs;
 mod scale;
@@ -48,6 +50,8 @@ enum Suite {
     Scale(scale::Settings),
     /// The publisher beside bare librdkafka, the gateway beside an HTTP server that does nothing
     Publish(publish::settings::Settings),
+    /// The controller: thousands of resources that finish at once, and a few each second
+    Controller(controller::Settings),
     /// The HTTP server that does nothing
     #[command(hide = true)]
     Nothing(publish::nothing::Server),
@@ -75,6 +79,7 @@ async fn bench(suite: &Suite) -> Result<()> {
         Suite::Contents(settings) => contents::bench(settings).await,
         Suite::Scale(settings) => scale::bench(settings).await,
         Suite::Publish(settings) => publish::bench(settings).await,
+        Suite::Controller(settings) => controller::bench(settings).await,
         Suite::Nothing(server) => server.serve().await,
     }
 }

@@ -9,13 +9,14 @@ use tokio_postgres::Client;
 
 use super::{
     fill::fill,
-    latency::{Quantiles, Way, ways},
+    latency::{Way, ways},
     live::Live,
     settings::Settings,
     site::{Site, consumer, end, our_time, until_accounted},
 };
 use crate::{
     cpu::{CpuTimes, ratio},
+    quantiles::Quantiles,
     say,
     table::markdown,
 };

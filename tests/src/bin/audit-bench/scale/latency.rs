@@ -1,8 +1,8 @@
 //! How long events take until they can be seen.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -35,28 +35,4 @@ pub(super) async fn ways(client: &Client, published: Vec<Published>) -> Result<V
         Ok(Way { published, appended, committed })
     };
     published.into_iter().map(way).collect()
-}
-
-/// What is said of many times.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Quantiles {
-    pub(super) p50: Duration,
-    pub(super) p99: Duration,
-    pub(super) max: Duration,
-}
-
-impl Quantiles {
-    /// Of times in microseconds. A clock that was set back makes no negative time.
-    pub(super) fn of(micros: impl Iterator<Item = i64>) -> Result<Self> {
-        let mut sorted: Vec<u64> = micros.map(|time| u64::try_from(time).unwrap_or(0)).collect();
-        sorted.sort_unstable();
-        ensure!(!sorted.is_empty(), "nothing was measured");
-        let at = |percent: usize| Duration::from_micros(sorted[(sorted.len() - 1) * percent / 100]);
-        Ok(Self { p50: at(50), p99: at(99), max: at(100) })
-    }
-
-    /// In milliseconds.
-    pub(super) fn cells(&self) -> [String; 3] {
-        [self.p50, self.p99, self.max].map(|time| time.as_millis().to_string())
-    }
 }

@@ -8,12 +8,12 @@ use chrono::Utc;
 
 use super::{
     fill::fill,
-    latency::{Quantiles, ways},
+    latency::ways,
     live::Live,
     settings::Settings,
     site::{Site, consumer, end, until_accounted},
 };
-use crate::{cpu::CpuTimes, meter::each, say, table::markdown};
+use crate::{cpu::CpuTimes, meter::each, quantiles::Quantiles, say, table::markdown};
 
 const TOPIC: &str = "steady";
 /// What `audit-producer topic create` makes.
