@@ -55,6 +55,23 @@ fn the_event_is_this() {
     assert_eq!(source, Some(("ce_source", "/clusters/tests/namespaces/payments")));
 }
 
+/// Whole events of both shapes: `golden/` has a resource and its event in each file.
+#[test]
+fn events_are_the_golden_ones() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/event/golden");
+    let mut compared = 0;
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let golden: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let resource = serde_json::from_value(golden["resource"].clone()).unwrap();
+        let content = rules().content(resource, false).unwrap();
+        assert_eq!(content.refusal, None, "{}", path.display());
+        assert_eq!(value(&content), golden["event"], "{}", path.display());
+        compared += 1;
+    }
+    assert_eq!(compared, 9);
+}
+
 /// Neither of an event nor of a raw resource.
 #[test]
 fn what_is_no_content_changes_no_record() {
@@ -120,11 +137,16 @@ fn an_end_before_the_beginning_is_kept_and_told() {
 
 #[test]
 fn what_cannot_be_read_is_raw_with_the_reason_and_without_secrets() {
-    let content =
-        rules().content(resource(json!({"phase": "completed", "steps": "none"})), false).unwrap();
+    let mut unreadable = resource(json!({"phase": "completed", "steps": "none"}));
+    unreadable
+        .annotations_mut()
+        .insert(APPLIED.to_owned(), "{\"password\": \"s3cret\"}".to_owned());
+    unreadable.annotations_mut().insert("note".to_owned(), "kept".to_owned());
+    let content = rules().content(unreadable, false).unwrap();
     assert_eq!(content.refusal.as_deref(), Some("invalid type, expected a sequence"));
     let text = String::from_utf8_lossy(content.record.value());
-    assert!(text.contains(r#""steps":"none""#) && !text.contains("s3cret"), "{text}");
+    assert!(text.contains(r#""steps":"none""#) && text.contains("kept"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
     let types: Vec<_> = content.record.headers().filter(|(name, _)| *name == "ce_type").collect();
     assert_eq!(types, [("ce_type", audit_schema::topic::CE_TYPE_RAW)]);
 
