@@ -159,8 +159,8 @@ impl<P: Publish> Settler<P> {
                 secondary: None,
             };
             let _request = self.requests.acquire().await;
-            if let Err(error) = self.recorder.publish(&event, &self.resources.reference(seen)).await
-            {
+            let reference = self.resources.reference(seen);
+            if let Err(error) = Box::pin(self.recorder.publish(&event, &reference)).await {
                 // It is in the log and in the event; holding the resource for it would help nobody.
                 tracing::warn!(
                     namespace,
@@ -180,7 +180,8 @@ impl<P: Publish> Settler<P> {
         let _request = self.requests.acquire().await;
         self.leads()?;
         let api = self.resources.within(&seen.namespace);
-        let result = patch::apply(&api, seen, change).await;
+        // A request takes kilobytes: those that wait for their turn, thousands maybe, are not to have room for it.
+        let result = Box::pin(patch::apply(&api, seen, change)).await;
         result.map_err(|error| Unsettled::Unmarked(self.resources.explain(&error)))
     }
 }

@@ -10,7 +10,7 @@ use audit_tests::{
     binary::Binary,
     eventually,
     generator::Generator,
-    kafka::{KafkaCluster, RawRecord},
+    kafka::{KafkaCluster, RawRecord, Record},
     pipeline::Pipeline,
     service::Service,
     shared,
@@ -126,6 +126,9 @@ async fn a_broker_that_goes_away_is_waited_for_and_order_is_kept() -> Result<()>
     let kafka = KafkaCluster::start(1).await?;
     let topic = "import_outage";
     kafka.create_audit_topic(topic, 4).await?;
+    // A new broker may take seconds until it gives out the first producer id: longer than the deadline below.
+    kafka.create_audit_topic("warm_up", 1).await?;
+    kafka.publish("warm_up", vec![Record::new("{}")]).await?;
     let id = |line: usize| Uuid::from_u128(0xA0D0_0000 + (line % IDS) as u128).to_string();
     let lines = Lines::write((0..COUNT).map(|line| {
         let id = id(line);
