@@ -130,10 +130,12 @@ async fn a_broker_that_goes_away_is_waited_for_and_order_is_kept() -> Result<()>
     kafka.create_audit_topic("warm_up", 1).await?;
     kafka.publish("warm_up", vec![Record::new("{}")]).await?;
     let id = |line: usize| Uuid::from_u128(0xA0D0_0000 + (line % IDS) as u128).to_string();
+    // Several times what the queue holds.
+    let note = "n".repeat(2_000);
     let lines = Lines::write((0..COUNT).map(|line| {
         let id = id(line);
         format!(
-            r#"{{"id":"{id}","remediation_id":"{line}","workflow_name":"w","workflow_version":"v","outcome":"failed"}}"#
+            r#"{{"id":"{id}","remediation_id":"{line}","workflow_name":"w","workflow_version":"v","outcome":"failed","note":"{note}"}}"#
         )
         .into_bytes()
         .into_iter()
