@@ -82,6 +82,13 @@ impl Term {
     }
 }
 
+#[cfg(test)]
+impl Term {
+    pub(super) fn until(until: Option<Instant>) -> Self {
+        Self { until: watch::channel(until).1 }
+    }
+}
+
 /// Wins, keeps and gives back the Lease.
 pub(super) struct Election {
     candidate: Option<Candidate>,

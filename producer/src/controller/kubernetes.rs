@@ -57,6 +57,15 @@ impl Resources {
         Ok(Self { client, kind, namespaces })
     }
 
+    /// Of an API server that does not answer.
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Self {
+        let config = Config::new(axum::http::Uri::from_static("http://127.0.0.1:9"));
+        let client = Client::try_from(config).expect("a client asks nobody");
+        let kind = GroupVersionKind::gvk("kubernaut.ai", "v1alpha1", "WorkflowExecution");
+        Self { client, kind: ApiResource::from_gvk(&kind), namespaces: Vec::new() }
+    }
+
     pub(super) fn client(&self) -> Client {
         self.client.clone()
     }

@@ -185,3 +185,6 @@ impl<P: Publish> Settler<P> {
         result.map_err(|error| Unsettled::Unmarked(self.resources.explain(&error)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,15 +54,14 @@ async fn deleted_while_the_broker_is_down_it_stays_until_it_is_published() -> Re
     let kafka: &'static KafkaCluster = Box::leak(Box::new(KafkaCluster::start(1).await?));
     site.pipeline.servers.kafka = kafka;
     kafka.create_audit_topic(&site.pipeline.topic, 2).await?;
+    kafka.stop(1).await?;
+    // Finished before anyone sees it: held once publishing takes long.
+    site.create("late", three_steps()).await?;
+    site.set_status("late", completed()).await?;
     let controller = site.controller().env("AUDIT_DEADLINE", "1s").start_ready().await?;
     site.create("held", three_steps()).await?;
     site.held("held").await?;
-
-    kafka.stop(1).await?;
     site.set_status("held", completed()).await?;
-    // Finished before anyone saw it: held once publishing takes long.
-    site.create("late", three_steps()).await?;
-    site.set_status("late", completed()).await?;
     for name in ["held", "late"] {
         site.held(name).await?;
         site.delete(name).await?;

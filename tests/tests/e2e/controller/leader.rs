@@ -30,9 +30,13 @@ impl Site {
             Ok(())
         })
         .await?;
+        self.holder().await?.context("nobody holds the Lease")
+    }
+
+    async fn holder(&self) -> Result<Option<String>> {
         let leases: Api<Lease> = Api::default_namespaced(self.kube.client().await?);
         let spec = leases.get(&self.namespace).await?.spec.context("no spec")?;
-        Ok(spec.holder_identity.unwrap_or_default())
+        Ok(spec.holder_identity)
     }
 }
 
@@ -97,6 +101,16 @@ async fn a_leader_that_was_paused_publishes_nothing_more() -> Result<()> {
     assert!(second.terminate(LIMIT).await?.success());
     assert_ne!(site.leader(&first).await?, leader);
     drop(first);
+    Ok(())
+}
+
+#[tokio::test]
+async fn told_to_end_it_gives_the_lease_back() -> Result<()> {
+    let site = Site::new("leader_ends", STEPS).await?;
+    let leader = site.candidate().await?;
+    site.leader(&leader).await?;
+    assert!(leader.terminate(LIMIT).await?.success());
+    assert_eq!(site.holder().await?, None);
     Ok(())
 }
 
